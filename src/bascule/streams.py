@@ -1,0 +1,407 @@
+"""A body on its way: the reader that handlers hold, with back-pressure towards its source."""
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Protocol
+
+__all__ = [
+    "EMPTY_PAYLOAD",
+    "EmptyStreamReader",
+    "PayloadAccessError",
+    "RequestPayloadError",
+    "Source",
+    "StreamReader",
+]
+
+
+class RequestPayloadError(Exception):
+    """The body of a request could not be read: broken framing or coding, or it stopped coming."""
+
+
+class PayloadAccessError(Exception):
+    """The body of a request was read after its answer was complete."""
+
+
+class Source(Protocol):
+    """Where the bytes of a body come from, seen from its reader."""
+
+    def starved(self) -> Awaitable[None] | None:
+        """A reader waits and nothing is buffered.
+
+        Returns:
+            None when the bytes will be fed from outside; or an awaitable that the reader awaits
+            in its own task, after which something was fed, or the end, or an exception.
+        """
+
+    def drained(self) -> None:
+        """The buffer has fallen below its low-water mark: more may come."""
+
+
+class StreamReader:
+    """The bytes of one request body, in order, until its end.
+
+    Its life is that of the exchange it belongs to. One reader at a time may wait; a second one
+    gets a RuntimeError. Cancelling a read loses nothing: what was buffered stays buffered.
+    Method names and behaviour are aiohttp's ``StreamReader``.
+
+    Args:
+        limit: low-water mark in bytes; the high-water mark is twice that.
+        source: asked for more; without one the reader is fed by its owner alone.
+    """
+
+    __slots__ = (
+        "_chunk_ends",
+        "_chunks",
+        "_eof",
+        "_eof_callbacks",
+        "_exception",
+        "_high",
+        "_low",
+        "_offset",
+        "_reading",
+        "_size",
+        "_source",
+        "_waiter",
+        "total_bytes",
+    )
+
+    def __init__(self, limit: int = 2**16, *, source: Source | None = None) -> None:
+        self._low = limit
+        self._high = limit * 2
+        self._source = source
+        self._chunks: deque[bytes] = deque()
+        self._offset = 0
+        self._size = 0
+        self._eof = False
+        self._exception: BaseException | None = None
+        self._waiter: asyncio.Future[None] | None = None
+        self._reading = False
+        self._eof_callbacks: list[Callable[[], None]] = []
+        # Positions in the stream where chunks of the transfer coding end, not yet read.
+        self._chunk_ends: deque[int] | None = None
+        self.total_bytes = 0
+
+    # -- the feeding side
+
+    @property
+    def is_full(self) -> bool:
+        """Whether the high-water mark is passed: the source should pause."""
+        return self._size > self._high
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether a reader waits for bytes now."""
+        return self._waiter is not None
+
+    def feed_data(self, data: bytes) -> bool:
+        """Append bytes of the body; after the end they are dropped.
+
+        Returns:
+            Whether the source should pause, being above the high-water mark.
+        """
+        if data and not self._eof:
+            self._size += len(data)
+            self.total_bytes += len(data)
+            self._chunks.append(data)
+            self._wake()
+        return self._size > self._high
+
+    def feed_eof(self) -> None:
+        """Mark the end: reads give what is left, then ``b""``. A second call does nothing."""
+        if self._eof:
+            return
+        self._eof = True
+        self._wake()
+        callbacks, self._eof_callbacks = self._eof_callbacks, []
+        for callback in callbacks:
+            callback()
+
+    def end_chunk(self) -> None:
+        """Mark the end of a chunk of the transfer coding here, for `readchunk`."""
+        if self._chunk_ends is None:
+            self._chunk_ends = deque()
+        if not self._chunk_ends or self._chunk_ends[-1] != self.total_bytes:
+            self._chunk_ends.append(self.total_bytes)
+            self._wake()
+
+    def set_exception(self, exc: BaseException, exc_cause: BaseException | None = None) -> None:
+        """Make reads fail with `exc`, once what is buffered has been read."""
+        if exc_cause is not None:
+            exc.__cause__ = exc_cause
+        self._exception = exc
+        self._wake()
+        self._eof_callbacks.clear()
+
+    def close(self, exc: BaseException) -> None:
+        """Drop what is buffered and make every later read fail with `exc`."""
+        self._chunks.clear()
+        self._offset = self._size = 0
+        self._eof = False
+        self.set_exception(exc)
+
+    def _wake(self) -> None:
+        waiter = self._waiter
+        if waiter is not None:
+            self._waiter = None
+            if not waiter.done():
+                waiter.set_result(None)
+
+    # -- questions
+
+    def exception(self) -> BaseException | None:
+        """Give the exception that reads end with, if any."""
+        return self._exception
+
+    def get_read_buffer_limits(self) -> tuple[int, int]:
+        """Give the low-water and the high-water mark in bytes."""
+        return self._low, self._high
+
+    def is_eof(self) -> bool:
+        """Whether the end has been fed, read or not."""
+        return self._eof
+
+    def at_eof(self) -> bool:
+        """Whether everything has been read."""
+        return self._eof and not self._size
+
+    def on_eof(self, callback: Callable[[], None]) -> None:
+        """Call back when the end is fed, at once if it was."""
+        if self._eof:
+            callback()
+        else:
+            self._eof_callbacks.append(callback)
+
+    async def wait_eof(self) -> None:
+        """Wait until the end has been fed; nothing is read by this."""
+        while not self._eof:
+            self._raise()
+            await self._wait("wait_eof()")
+
+    # -- the reading side
+
+    async def read(self, n: int = -1) -> bytes:
+        """Read up to `n` bytes, waiting for the first; everything until the end if negative."""
+        if n == 0:
+            return b""
+        if n < 0:
+            parts: list[bytes] = []
+            while part := await self.readany():
+                parts.append(part)
+            return b"".join(parts)
+        await self._fill("read()")
+        return self._take(n)
+
+    async def readany(self) -> bytes:
+        """Read what is buffered, waiting until something is; ``b""`` at the end."""
+        await self._fill("readany()")
+        return self._take(-1)
+
+    async def readchunk(self) -> tuple[bytes, bool]:
+        """Read until the end of a chunk of the transfer coding.
+
+        Returns:
+            the bytes, and whether a chunk ends behind them; ``(b"", False)`` at the end.
+        """
+        while True:
+            ends = self._chunk_ends
+            position = self.total_bytes - self._size
+            if ends:
+                if self._size or ends[0] == position:
+                    size = ends[0] - position
+                    data = self._take(size) if size else b""
+                    if self.total_bytes - self._size == ends[0]:
+                        ends.popleft()
+                        return data, True
+                    return data, False
+            elif self._size:
+                return self._take(-1), False
+            elif self._eof:
+                return b"", False
+            self._raise()
+            await self._wait("readchunk()")
+
+    async def readexactly(self, n: int) -> bytes:
+        """Read exactly `n` bytes.
+
+        Raises:
+            asyncio.IncompleteReadError: the body ended before; holds what there was.
+        """
+        parts: list[bytes] = []
+        missing = n
+        while missing > 0:
+            part = await self.read(missing)
+            if not part:
+                raise asyncio.IncompleteReadError(b"".join(parts), n)
+            parts.append(part)
+            missing -= len(part)
+        return b"".join(parts)
+
+    async def readline(self, *, max_line_length: int | None = None) -> bytes:
+        """Read up to and with the next line feed, or what is left before the end."""
+        return await self.readuntil(b"\n", max_size=max_line_length)
+
+    async def readuntil(self, separator: bytes = b"\n", *, max_size: int | None = None) -> bytes:
+        """Read up to and with `separator`, or what is left before the end.
+
+        Raises:
+            ValueError: the separator is empty, or does not come within `max_size` bytes
+                (the high-water mark by default).
+        """
+        if not separator:
+            raise ValueError("Separator should be at least one-byte string")
+        limit = self._high if max_size is None else max_size
+        line = bytearray()
+        while True:
+            await self._fill("readuntil()")
+            if not self._size:
+                return bytes(line)
+            count, found = self._scan(line, separator)
+            line += self._take(count)
+            if len(line) > limit:
+                raise ValueError(f"Line longer than {limit} bytes: {bytes(line[:100])!r}")
+            if found:
+                return bytes(line)
+
+    def _scan(self, line: bytearray, separator: bytes) -> tuple[int, bool]:
+        """Look for the end of `line` in the first chunk, also where it began in the line's tail.
+
+        Returns:
+            how many bytes of the chunk belong to the line, and whether it ends there.
+        """
+        chunk, offset = self._chunks[0], self._offset
+        overlap = len(separator) - 1
+        tail = line[-overlap:] if overlap else b""
+        border = bytes(tail) + chunk[offset : offset + overlap]
+        at = border.find(separator)
+        if at >= 0:
+            return at + len(separator) - len(tail), True
+        at = chunk.find(separator, offset)
+        if at >= 0:
+            return at + len(separator) - offset, True
+        return len(chunk) - offset, False
+
+    def read_nowait(self, n: int = -1) -> bytes:
+        """Read up to `n` buffered bytes, all of them if negative, without waiting."""
+        self._raise()
+        if self._reading:
+            raise RuntimeError("Called while some coroutine is waiting for incoming data.")
+        return self._take(n)
+
+    def unread_data(self, data: bytes) -> None:
+        """Put bytes back in front of what is still to be read."""
+        self._put_back(data)
+
+    async def iter_chunked(self, n: int) -> AsyncIterator[bytes]:
+        """Iterate over pieces of at most `n` bytes."""
+        while data := await self.read(n):
+            yield data
+
+    async def iter_any(self) -> AsyncIterator[bytes]:
+        """Iterate over the pieces as they are buffered."""
+        while data := await self.readany():
+            yield data
+
+    async def iter_chunks(self) -> AsyncIterator[tuple[bytes, bool]]:
+        """Iterate over what `readchunk` gives."""
+        while True:
+            data, end = await self.readchunk()
+            if not data and not end:
+                return
+            yield data, end
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        while line := await self.readline():
+            yield line
+
+    # -- within
+
+    async def _fill(self, caller: str) -> None:
+        """Wait until something is buffered or the end was fed."""
+        while not self._size:
+            if self._eof:
+                return
+            self._raise()
+            await self._wait(caller)
+        if self._reading:
+            raise RuntimeError(f"{caller} called while another coroutine is reading")
+
+    async def _wait(self, caller: str) -> None:
+        if self._reading:
+            raise RuntimeError(
+                f"{caller} called while another coroutine is already waiting for incoming data"
+            )
+        self._reading = True
+        try:
+            pull = self._source.starved() if self._source is not None else None
+            if pull is not None:
+                await pull
+            elif not self._size and not self._eof and self._exception is None:
+                self._waiter = asyncio.get_running_loop().create_future()
+                await self._waiter
+        finally:
+            self._waiter = None
+            self._reading = False
+
+    def _take(self, n: int) -> bytes:
+        """Take up to `n` buffered bytes; all of them if negative."""
+        chunks = self._chunks
+        if not chunks:
+            return b""
+        if n < 0 or n >= self._size:
+            if self._offset:
+                chunks[0] = chunks[0][self._offset :]
+            data = chunks[0] if len(chunks) == 1 else b"".join(chunks)
+            chunks.clear()
+            self._offset = self._size = 0
+        else:
+            data = self._take_some(n)
+        if self._source is not None and self._size <= self._low and not self._eof:
+            self._source.drained()
+        return data
+
+    def _take_some(self, n: int) -> bytes:
+        parts = []
+        self._size -= n
+        while n:
+            first = self._chunks[0]
+            part = first[self._offset : self._offset + n]
+            n -= len(part)
+            self._offset += len(part)
+            parts.append(part)
+            if self._offset == len(first):
+                self._chunks.popleft()
+                self._offset = 0
+        return b"".join(parts)
+
+    def _put_back(self, data: bytes) -> None:
+        if not data:
+            return
+        if self._offset:
+            self._chunks[0] = self._chunks[0][self._offset :]
+            self._offset = 0
+        self._chunks.appendleft(data)
+        self._size += len(data)
+
+    def _raise(self) -> None:
+        if self._exception is not None:
+            raise self._exception
+
+
+class EmptyStreamReader(StreamReader):
+    """The body of a message that has none: always at its end, shared by all such messages."""
+
+    __slots__ = ()
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._eof = True
+
+    def set_exception(self, exc: BaseException, exc_cause: BaseException | None = None) -> None:
+        """Do nothing: a shared reader keeps no exception."""
+
+    def close(self, exc: BaseException) -> None:
+        """Do nothing: there is nothing to drop."""
+
+
+EMPTY_PAYLOAD = EmptyStreamReader()

@@ -1,0 +1,69 @@
+"""Values of header fields: parse and dump pairs."""
+
+import re
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from email.utils import formatdate, parsedate_to_datetime
+
+__all__ = ["dump_date", "parse_content_type", "parse_date", "parse_parameters"]
+
+_last_date: tuple[int, str] = (0, "")
+
+# token or quoted-string after the "=" (RFC 9110 section 5.6.6); possessive, hence linear.
+_PARAMETER = re.compile(
+    r";[ \t]*+(?:(?P<name>[!#$%&\'*+\-.^_`|~0-9A-Za-z]++)[ \t]*+=[ \t]*+"
+    r'(?:"(?P<quoted>(?:[^"\\]|\\.)*+)"|(?P<token>[^;" \t]*+)))?[ \t]*+'
+)
+_ESCAPE = re.compile(r"\\(.)")
+
+
+def dump_date(seconds: float) -> str:
+    """Write a time as an HTTP date (RFC 9110 section 5.6.7), remembering the last second.
+
+    Args:
+        seconds: since the epoch, as `time.time` gives it.
+    """
+    global _last_date
+    second = int(seconds)
+    if _last_date[0] != second:
+        _last_date = (second, formatdate(second, usegmt=True))
+    return _last_date[1]
+
+
+def parse_date(value: str | None) -> datetime | None:
+    """Read an HTTP date as an aware time in UTC; None when absent or not a date."""
+    if value is None:
+        return None
+    try:
+        date = parsedate_to_datetime(value)
+    except (TypeError, ValueError, OverflowError):
+        return None
+    return date.replace(tzinfo=UTC) if date.tzinfo is None else date.astimezone(UTC)
+
+
+def parse_content_type(value: str | None) -> tuple[str, dict[str, str]]:
+    """Read a Content-Type field as a lower-cased media type and its parameters.
+
+    A missing or unreadable type is ``application/octet-stream`` (RFC 9110 section 8.3, as
+    aiohttp does).
+    """
+    if not value:
+        return "application/octet-stream", {}
+    media, separator, rest = value.partition(";")
+    media = media.strip(" \t").lower()
+    if media.count("/") != 1:
+        media = "application/octet-stream" if "/" not in media else "text/plain"
+    return media, dict(parse_parameters(separator + rest))
+
+
+def parse_parameters(value: str) -> Iterator[tuple[str, str]]:
+    """Walk the ``; name=value`` parameters of a field, names lower-cased, quotes resolved.
+
+    Reading stops at the first piece that is not one (RFC 9110 section 5.6.6).
+    """
+    position = 0
+    while match := _PARAMETER.match(value, position):
+        position = match.end()
+        name, quoted = match["name"], match["quoted"]
+        if name:
+            yield name.lower(), match["token"] if quoted is None else _ESCAPE.sub(r"\1", quoted)

@@ -1,0 +1,230 @@
+"""Our rules for request heads: the guard that stands beside the h11 grammar.
+
+h11 alone accepts heads that RFC 9112 forbids or that two servers may read differently: folded
+fields, a Content-Length beside a Transfer-Encoding, any version number, any target form, any Host
+value. Each rule of ours is stated here once; whatever reads a head answers to it.
+"""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+__all__ = [
+    "BadRequest",
+    "Framing",
+    "HttpVersion",
+    "HttpVersion10",
+    "HttpVersion11",
+    "check_head",
+    "frame_request",
+    "is_token",
+    "list_tokens",
+    "split_target",
+]
+
+
+class HttpVersion(NamedTuple):
+    """An HTTP version, major and minor; compares as a tuple."""
+
+    major: int
+    minor: int
+
+
+HttpVersion10 = HttpVersion(1, 0)
+HttpVersion11 = HttpVersion(1, 1)
+
+
+class BadRequest(Exception):
+    """The peer's head or body breaks a rule; it is answered and the connection closed.
+
+    Attributes:
+        status: the status code to answer with.
+        detail: what was found, short, without the peer's bytes unescaped.
+    """
+
+    def __init__(self, status: int, detail: str) -> None:
+        super().__init__(detail)
+        self.status = status
+        self.detail = detail
+
+
+@dataclass(frozen=True, slots=True)
+class Framing:
+    """What a request head says of its body and of its connection (RFC 9112 sections 6 and 9).
+
+    Attributes:
+        content_length: length of the body in bytes; None when chunked; 0 when there is none.
+        chunked: the body comes in chunks.
+        keep_alive: the connection may go on after the answer.
+        expect_continue: the client waits for 100 Continue before it sends the body.
+        upgrade: the client offers another protocol, so bytes behind the body may be of that one.
+        version: 1.0 or 1.1; a later minor version is served as 1.1 (RFC 9110 section 2.5).
+    """
+
+    content_length: int | None
+    chunked: bool
+    keep_alive: bool
+    expect_continue: bool
+    upgrade: bool
+    version: HttpVersion
+
+    @property
+    def has_body(self) -> bool:
+        """Whether body bytes follow the head."""
+        return self.chunked or bool(self.content_length)
+
+
+# RFC 9110 section 5.6.2
+_TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
+# RFC 3986 section 3.2.2: reg-name or IP-literal, then an optional port. Possessive, hence linear.
+_AUTHORITY = re.compile(
+    rb"(?:[A-Za-z0-9\-._~!$&'()*+,;=%]*+|\[[0-9A-Fa-f:.]++(?:%25[A-Za-z0-9\-._~]++)?\])"
+    rb"(?::(?P<port>[0-9]{0,5}+))?"
+)
+_ABSOLUTE = re.compile(rb"(?P<scheme>https?)://(?P<authority>[^/?#]++)(?P<rest>.*)", re.I | re.S)
+# Control characters other than HTAB, CR and LF (RFC 9110 section 5.5).
+_CONTROLS = bytes([*range(9), 0x0B, 0x0C, *range(0x0E, 0x20), 0x7F])
+_CONTENT_LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*+[0-9]{1,18}+[ \t]*+\r\n")
+
+
+def is_token(text: str) -> bool:
+    """Say whether `text` is an RFC 9110 token: a method, a field name."""
+    return _TOKEN.fullmatch(text) is not None
+
+
+def list_tokens(values: Iterable[bytes]) -> set[bytes]:
+    """Collect the lower-cased elements of comma lists, over all their field lines."""
+    return {item.strip(b" \t").lower() for value in values for item in value.split(b",")}
+
+
+def check_head(head: bytes) -> None:
+    """Check a complete head, from the request line to the empty line, as it came.
+
+    These rules need the bytes, since a parser folds and joins what they look at: no control
+    character (RFC 9110 section 5.5), no folded field (RFC 9112 section 5.2), one Content-Length at
+    most and that a plain number (section 6.3), none beside a Transfer-Encoding (section 6.1).
+
+    Raises:
+        BadRequest: 400.
+    """
+    if len(head.translate(None, _CONTROLS)) != len(head) or head.count(b"\r") != head.count(
+        b"\r\n"
+    ):
+        raise BadRequest(400, "Control character in the head")
+    if b"\r\n " in head or b"\r\n\t" in head:
+        raise BadRequest(400, "Folded header field")
+    low = head.lower()
+    lengths = low.count(b"\r\ncontent-length:")
+    if lengths > 1:
+        raise BadRequest(400, "Duplicate 'Content-Length' header found.")
+    if lengths and _CONTENT_LENGTH.search(low) is None:
+        raise BadRequest(400, "Invalid Content-Length")
+    encodings = low.count(b"\r\ntransfer-encoding:")
+    if encodings > 1 or (encodings and lengths):
+        raise BadRequest(400, "Ambiguous message framing")
+
+
+def frame_request(
+    method: bytes, target: bytes, version: bytes, fields: Iterable[tuple[bytes, bytes]]
+) -> Framing:
+    """Decide how a parsed request is framed, and refuse what must not be served.
+
+    Args:
+        method: as sent.
+        target: as sent.
+        version: the digits of the version, such as ``b"1.1"``.
+        fields: lower-cased names and stripped values, after `check_head`.
+
+    Raises:
+        BadRequest: 400 for a bad target or Host, for a Transfer-Encoding in HTTP/1.0; 501 for a
+            Transfer-Encoding other than chunked; 505 for a version other than 1.x.
+    """
+    http_version = _parse_version(version)
+    _check_target(method, target)
+    length: int | None = 0
+    coding = host = b""
+    connection: list[bytes] = []
+    upgrade = expect = False
+    for name, value in fields:
+        if name == b"host":
+            host = value
+        elif name == b"content-length":
+            length = int(value)
+        elif name == b"connection":
+            connection.append(value)
+        elif name == b"transfer-encoding":
+            coding, length = value.lower(), None
+        elif name == b"upgrade":
+            upgrade = True
+        elif name == b"expect":
+            expect = value.lower() == b"100-continue"
+    _check_authority(host, "Host header")
+    if coding and http_version == HttpVersion10:
+        raise BadRequest(400, "Transfer-Encoding in HTTP/1.0")
+    if coding and coding != b"chunked":
+        raise BadRequest(501, "Unsupported Transfer-Encoding")
+    options = list_tokens(connection)
+    return Framing(
+        content_length=length,
+        chunked=bool(coding),
+        keep_alive=_keeps_alive(http_version, options),
+        expect_continue=expect and http_version >= HttpVersion11,
+        upgrade=(upgrade and b"upgrade" in options) or method == b"CONNECT",
+        version=http_version,
+    )
+
+
+def split_target(target: str) -> tuple[str, str, str]:
+    """Split a checked request target into authority, path and query, all as sent.
+
+    The authority is empty but for the absolute form; the path of ``http://host`` is ``/``
+    (RFC 9112 section 3.2.2), that of ``*`` and of CONNECT the target itself.
+    """
+    authority = ""
+    if not target.startswith("/"):
+        scheme, separator, rest = target.partition("://")
+        if separator and scheme.lower() in ("http", "https"):
+            end = min((i for i in (rest.find("/"), rest.find("?")) if i >= 0), default=len(rest))
+            authority, target = rest[:end], rest[end:]
+            if not target.startswith("/"):
+                target = "/" + target
+    path, _, query = target.partition("?")
+    return authority, path, query
+
+
+def _parse_version(version: bytes) -> HttpVersion:
+    if version[:2] != b"1.":
+        raise BadRequest(505, "Only HTTP/1.x is spoken here")
+    return HttpVersion10 if version == b"1.0" else HttpVersion11
+
+
+def _check_target(method: bytes, target: bytes) -> None:
+    """Hold a target to the four forms of RFC 9112 section 3.2."""
+    if method == b"CONNECT":
+        match = _AUTHORITY.fullmatch(target)
+        if match is None or not match["port"] or target.startswith(b":"):
+            raise BadRequest(400, "Invalid target of CONNECT")
+        return
+    if target[:1] == b"/" or (target == b"*" and method == b"OPTIONS"):
+        return
+    absolute = _ABSOLUTE.fullmatch(target)
+    if absolute is None:
+        raise BadRequest(400, "Invalid request target")
+    authority = absolute["authority"]
+    if authority[:1] == b":":
+        raise BadRequest(400, "Request target without a host")
+    _check_authority(authority, "request target")
+
+
+def _check_authority(value: bytes, where: str) -> None:
+    match = _AUTHORITY.fullmatch(value)
+    if match is None or int(match["port"] or 0) > 65535:
+        raise BadRequest(400, f"Invalid host in {where}")
+
+
+def _keeps_alive(version: HttpVersion, options: set[bytes]) -> bool:
+    """Apply RFC 9112 section 9.3: close wins, 1.1 persists, 1.0 only on request."""
+    if b"close" in options:
+        return False
+    return version >= HttpVersion11 or b"keep-alive" in options
