@@ -1,0 +1,664 @@
+"""The waist: one request and its answer, seen alike from every server, host and test.
+
+A `Responder` is given an `Exchange` and answers it. A native application is a responder, a hosted
+ASGI application is one; a server knows nothing else. The state of an answer is one table, in
+`Exchange`, which also frames: it counts bytes against Content-Length, cuts what is too much,
+cuts the connection where too little came, and keeps bodies away from answers that have none.
+"""
+
+import asyncio
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Awaitable, Callable, Generator, Iterable, Sequence
+from dataclasses import dataclass
+from enum import Enum, IntEnum
+from typing import Any, Final
+
+from multidict import CIMultiDict, CIMultiDictProxy, istr
+
+from .streams import EMPTY_PAYLOAD, StreamReader
+from .wire.grammar import HttpVersion, HttpVersion10, HttpVersion11
+from .wire.head import check_fields, check_status
+
+__all__ = [
+    "AnswerHead",
+    "BodyFraming",
+    "Bytes",
+    "Channel",
+    "ClientConnectionResetError",
+    "Exchange",
+    "Fields",
+    "Gone",
+    "Head",
+    "NotSupported",
+    "RawFields",
+    "Responder",
+    "State",
+]
+
+# Names and values as text; UTF-8 with surrogateescape joins them to the bytes on the wire.
+Fields = Iterable[tuple[str, str]]
+# Names and values as received: spelling and order kept, values stripped.
+RawFields = Sequence[tuple[bytes, bytes]]
+Bytes = bytes | bytearray | memoryview
+
+_MAX_KNOWN_NAMES = 1024
+_known_names: dict[bytes, istr] = {}
+
+
+class ClientConnectionResetError(ConnectionResetError):
+    """The peer has left: nothing can be sent to it any more."""
+
+
+class NotSupported(RuntimeError):
+    """This host has no such power; the message names what was asked for."""
+
+
+class Head:
+    """The head of one request, as received; it never changes.
+
+    Args:
+        method: as sent, case included.
+        target: the request target as sent; under a host that hides it, rebuilt from the path.
+        version: HTTP version of the message.
+        raw_fields: names and values as received.
+        scheme: ``http`` or ``https``, of the connection, never of the target.
+        root_path: the prefix a host or a mount serves this application under, decoded; part
+            of the target's path or, with hosts that strip it, not.
+        keep_alive: the connection may serve another request.
+    """
+
+    __slots__ = (
+        "_fields",
+        "keep_alive",
+        "method",
+        "raw_fields",
+        "root_path",
+        "scheme",
+        "target",
+        "version",
+    )
+
+    def __init__(
+        self,
+        method: str,
+        target: str,
+        raw_fields: RawFields = (),
+        *,
+        version: HttpVersion = HttpVersion11,
+        scheme: str = "http",
+        root_path: str = "",
+        keep_alive: bool = True,
+    ) -> None:
+        self.method = method
+        self.target = target
+        self.raw_fields = raw_fields
+        self.version = version
+        self.scheme = scheme
+        self.root_path = root_path
+        self.keep_alive = keep_alive
+        self._fields: CIMultiDictProxy[str] | None = None
+
+    @property
+    def fields(self) -> CIMultiDictProxy[str]:
+        """The fields as a multidict, built on first use; values UTF-8 with surrogateescape."""
+        if self._fields is None:
+            pairs = [
+                (_known_names.get(name) or _learn_name(name), _decode(value))
+                for name, value in self.raw_fields
+            ]
+            self._fields = CIMultiDictProxy(CIMultiDict(pairs))
+        return self._fields
+
+
+def _decode(value: bytes) -> str:
+    return value.decode("utf-8", "surrogateescape")
+
+
+def _learn_name(name: bytes) -> istr:
+    known = istr(_decode(name))
+    if len(_known_names) < _MAX_KNOWN_NAMES:
+        _known_names[name] = known
+    return known
+
+
+class Gone:
+    """Whether the peer has left: a flag, its cause, and an awaitable.
+
+    Set also when the peer has merely ended its sending half after a whole request (a closed and
+    a half-closed connection look alike until something is written); an answer may then
+    still be written, and is.
+    """
+
+    __slots__ = ("_callbacks", "cause")
+
+    def __init__(self) -> None:
+        self.cause: BaseException | None = None
+        self._callbacks: list[Callable[[], object]] = []
+
+    def __bool__(self) -> bool:
+        return self.cause is not None
+
+    def __await__(self) -> Generator[Any, None, None]:
+        """Wait until the peer has left; any number of tasks may."""
+        if self.cause is None:
+            waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+            def wake() -> None:
+                if not waiter.done():
+                    waiter.set_result(None)
+
+            self._callbacks.append(wake)
+            try:
+                yield from waiter
+            finally:
+                self.forget(wake)
+
+    def then(self, callback: Callable[[], object]) -> None:
+        """Call back once the peer has left; at once if it has."""
+        if self.cause is None:
+            self._callbacks.append(callback)
+        else:
+            callback()
+
+    def forget(self, callback: Callable[[], object]) -> None:
+        """Take back what `then` was given; nothing happens if it was called."""
+        if callback in self._callbacks:
+            self._callbacks.remove(callback)
+
+    def set(self, cause: BaseException) -> None:
+        """Declare the peer gone; the first cause stays."""
+        if self.cause is None:
+            self.cause = cause
+            callbacks, self._callbacks = self._callbacks, []
+            for callback in callbacks:
+                callback()
+
+
+class BodyFraming(Enum):
+    """How the end of an answer's body is told (RFC 9112 section 6.3)."""
+
+    NONE = "no body at all"
+    LENGTH = "Content-Length"
+    CHUNKED = "chunked transfer coding"
+    CLOSE = "end of the connection"
+
+
+@dataclass(slots=True)
+class AnswerHead:
+    """The head of an answer, framed, ready to be sent.
+
+    Attributes:
+        status: status code.
+        reason: reason phrase; hosts that have none drop it.
+        fields: cleaned fields; those that frame are there and agree with `framing`.
+        framing: how the body ends.
+        close: the connection ends after this answer.
+    """
+
+    status: int
+    reason: str
+    fields: list[tuple[str, str]]
+    framing: BodyFraming
+    close: bool
+
+
+# -- The state of an answer -----------------------------------------------------------------------
+#
+# Who sends which event: INFORM, START, RESPOND, WRITE (also drain and send_file), WRITE_EOF and
+# ACCEPT are the responder's calls; WITHDRAW is the handling layer's, which may take back a head
+# that is still held to answer with an error instead; LEAVE comes from the transport; ABORT from
+# anyone who finds that the exchange cannot go on. A pair that is not in the table is an error,
+# one RuntimeError that names state and event; in GONE, what would send is a reset instead.
+
+
+class State(IntEnum):
+    """The state of an answer."""
+
+    OPEN = 0
+    HELD = 1
+    STARTED = 2
+    ENDED = 3
+    SWITCHED = 4
+    GONE = 5
+
+
+class _Event(IntEnum):
+    INFORM = 0
+    START = 1
+    RESPOND = 2
+    WRITE = 3
+    WRITE_EOF = 4
+    ACCEPT = 5
+    WITHDRAW = 6
+    LEAVE = 7
+    ABORT = 8
+
+
+_TRANSITIONS: Final[dict[State, dict[_Event, State]]] = {
+    State.OPEN: {
+        _Event.INFORM: State.OPEN,
+        _Event.START: State.HELD,
+        _Event.RESPOND: State.ENDED,
+        _Event.ACCEPT: State.SWITCHED,
+        _Event.WITHDRAW: State.OPEN,
+        _Event.LEAVE: State.GONE,
+        _Event.ABORT: State.GONE,
+    },
+    State.HELD: {
+        _Event.INFORM: State.HELD,
+        _Event.WRITE: State.STARTED,
+        _Event.WRITE_EOF: State.ENDED,
+        _Event.WITHDRAW: State.OPEN,
+        _Event.LEAVE: State.GONE,
+        _Event.ABORT: State.GONE,
+    },
+    State.STARTED: {
+        _Event.WRITE: State.STARTED,
+        _Event.WRITE_EOF: State.ENDED,
+        _Event.LEAVE: State.GONE,
+        _Event.ABORT: State.GONE,
+    },
+    State.ENDED: {
+        _Event.WRITE_EOF: State.ENDED,
+        _Event.LEAVE: State.ENDED,
+        _Event.ABORT: State.ENDED,
+    },
+    State.SWITCHED: {
+        _Event.LEAVE: State.GONE,
+        _Event.ABORT: State.GONE,
+    },
+    State.GONE: {
+        _Event.INFORM: State.GONE,
+        _Event.LEAVE: State.GONE,
+        _Event.ABORT: State.GONE,
+    },
+}
+# The same as a tuple of tuples, since each request moves through it.
+_TABLE = tuple(tuple(_TRANSITIONS[s].get(e) for e in _Event) for s in State)
+
+
+class Exchange(ABC):
+    """One request and its answer; it lives from the request's head to the answer's last byte.
+
+    A responder may send in one task at a time. `write`, `drain` and `write_eof` are named as in
+    aiohttp's ``AbstractStreamWriter``, so that payloads written for that one fit.
+
+    What the three kinds of exchange differ in is behind five hooks: `_emit`, `_push`,
+    `_emit_inform`, `_cut` and `extra`.
+
+    Attributes:
+        head: the request's head.
+        body: the request's body.
+        gone: whether the peer has left.
+        status: of the answer; 0 until it was decided.
+        bytes_sent: what was handed to the transport for the answer.
+        started_at: `time.monotonic` when the exchange began.
+    """
+
+    __slots__ = (
+        "_bodiless",
+        "_held",
+        "_held_handle",
+        "_remaining",
+        "_state",
+        "body",
+        "bytes_sent",
+        "gone",
+        "head",
+        "started_at",
+        "status",
+    )
+
+    def __init__(self, head: Head, body: StreamReader = EMPTY_PAYLOAD) -> None:
+        self.head = head
+        self.body = body
+        self.gone = Gone()
+        self.status = 0
+        self.bytes_sent = 0
+        self.started_at = time.monotonic()
+        self._state = State.OPEN
+        self._held: AnswerHead | None = None
+        self._held_handle: asyncio.Handle | None = None
+        self._bodiless = False
+        # Bytes still owed of a declared Content-Length; None when none was declared.
+        self._remaining: int | None = None
+
+    # -- questions
+
+    @property
+    def state(self) -> State:
+        """Where the answer stands."""
+        return self._state
+
+    def extra(self, name: str, default: Any = None) -> Any:  # Any: transports give what they have
+        """Look up a fact of the connection, such as ``peername`` or ``ssl_object``."""
+        return default
+
+    @property
+    def default_fields(self) -> list[tuple[str, str]]:
+        """Fields that this transport wants in an answer that lacks them (Date, Server)."""
+        return []
+
+    # -- answering
+
+    async def inform(self, status: int, fields: Fields = ()) -> None:
+        """Send an interim answer, 100 to 199; nothing goes to an HTTP/1.0 client.
+
+        Source: RFC 9110 section 15.2.
+        """
+        pairs = list(fields)
+        check_status(status, "")
+        check_fields(pairs)
+        self._move(_Event.INFORM)
+        if self.head.version > HttpVersion10 and self._state is not State.GONE:
+            await self._emit_inform(status, pairs)
+
+    def start(self, status: int, reason: str, fields: Fields, *, close: bool = False) -> None:
+        """Decide the head of the answer. It is held until the first byte of the body, `drain`,
+        `write_eof` or the end of this step of the event loop, to leave in one piece with what
+        follows it.
+
+        Args:
+            status: 200 to 999.
+            reason: the phrase, may be empty.
+            fields: a Content-Length among them declares the length; a Transfer-Encoding is
+                taken as a wish for chunks and never contradicts a Content-Length.
+            close: end the connection after this answer.
+
+        Raises:
+            RuntimeError: the answer was decided before.
+            ClientConnectionResetError: the peer has left.
+            ValueError: a Content-Length that is not a number, a name that is not a token, a
+                value or reason with a control character.
+        """
+        head = self._frame(status, reason, list(fields), close)
+        self._move(_Event.START)
+        self.status = status
+        self._held = head
+        self._held_handle = asyncio.get_running_loop().call_soon(self._release)
+
+    async def respond(
+        self,
+        status: int,
+        reason: str,
+        fields: Fields,
+        body: bytes = b"",
+        *,
+        close: bool = False,
+    ) -> None:
+        """Send a whole answer in one call; a missing Content-Length is filled in."""
+        pairs = list(fields)
+        if not (_has_no_content(status) or _has(pairs, "content-length")):
+            pairs.append(("Content-Length", str(len(body))))
+        head = self._frame(status, reason, pairs, close)
+        self._move(_Event.RESPOND)
+        self.status = status
+        await self._finish(head, body, ())
+
+    async def write(self, data: Bytes) -> None:
+        """Send a piece of the body; returns when the transport has room again.
+
+        What goes beyond a declared Content-Length is cut off.
+
+        Raises:
+            RuntimeError: the answer was not started, or has ended.
+            ClientConnectionResetError: the peer has left.
+        """
+        head = self._leave_held(_Event.WRITE)
+        data = self._count(data)
+        if data or head:
+            await self._emit(head, data, False, ())
+
+    async def drain(self) -> None:
+        """Send what is held and wait until the transport has room."""
+        await self._emit(self._leave_held(_Event.WRITE), b"", False, ())
+
+    async def write_eof(self, data: Bytes = b"", trailers: Fields = ()) -> None:
+        """End the answer, with a last piece of body; a second call does nothing.
+
+        When fewer bytes came than were declared the connection is cut, since the client could
+        not tell otherwise (RFC 9112 section 8).
+        """
+        if self._state is State.ENDED:
+            return
+        trailers = list(trailers)
+        check_fields(trailers)
+        whole = self._state is State.HELD
+        head = self._leave_held(_Event.WRITE_EOF)
+        if whole and head and head.framing is BodyFraming.CHUNKED:
+            self._prefer_length(head, len(data))
+        await self._finish(head, data, trailers)
+
+    async def send_file(self, file: Any, offset: int, count: int) -> bool:  # Any: a binary file
+        """Send part of a file as body without copying it, where the transport can.
+
+        Returns:
+            False when it cannot: nothing was sent, and the caller copies the bytes itself.
+        """
+        return False
+
+    async def accept(self, fields: Fields = (), *, subprotocol: str | None = None) -> "Channel":
+        """Take up the WebSocket that the request asks for.
+
+        Raises:
+            NotSupported: this exchange cannot become a WebSocket.
+        """
+        raise NotSupported("This exchange cannot become a WebSocket")
+
+    def withdraw(self) -> bool:
+        """Take back a head that is still held, so that another answer may be given.
+
+        Returns:
+            Whether an answer may be started now.
+        """
+        if _TABLE[self._state][_Event.WITHDRAW] is None:
+            return False
+        self._move(_Event.WITHDRAW)
+        self._take_held()
+        self.status = 0
+        self._remaining = None
+        return True
+
+    def abort(self, cause: BaseException) -> None:
+        """Drop the connection, whatever was sent; a held head is not sent."""
+        self._move(_Event.ABORT)
+        self._take_held()
+        self.gone.set(cause)
+        self._cut(cause)
+
+    def leave(self, cause: BaseException) -> None:
+        """Take note that the peer has left; said by the transport."""
+        self._move(_Event.LEAVE)
+        self._take_held()
+        self.gone.set(cause)
+        if not self.body.is_eof():
+            self.body.set_exception(cause)
+
+    # -- hooks
+
+    @abstractmethod
+    async def _emit(
+        self, head: AnswerHead | None, data: Bytes, end: bool, trailers: Fields
+    ) -> None:
+        """Send a head, bytes of the body, its end: any of them; wait while there is no room."""
+
+    @abstractmethod
+    def _push(self, head: AnswerHead) -> None:
+        """Send a head that was held until the end of the loop step, without waiting."""
+
+    @abstractmethod
+    async def _emit_inform(self, status: int, fields: list[tuple[str, str]]) -> None:
+        """Send an interim answer."""
+
+    @abstractmethod
+    def _cut(self, cause: BaseException) -> None:
+        """Drop the connection now."""
+
+    # -- within
+
+    def _move(self, event: _Event) -> None:
+        state = _TABLE[self._state][event]
+        if state is None:
+            if self._state is State.GONE:
+                raise ClientConnectionResetError("Cannot write to closing transport")
+            raise RuntimeError(
+                f"Cannot {event.name.lower()} when the answer is {self._state.name.lower()}"
+            )
+        self._state = state
+
+    def _take_held(self) -> AnswerHead | None:
+        head = self._held
+        if head is not None:
+            self._held = None
+            if self._held_handle is not None:
+                self._held_handle.cancel()
+                self._held_handle = None
+        return head
+
+    def _leave_held(self, event: _Event) -> AnswerHead | None:
+        self._move(event)
+        return self._take_held()
+
+    def _release(self) -> None:
+        """Send the held head at the end of the loop step that decided it."""
+        self._held_handle = None
+        if self._state is State.HELD:
+            head = self._leave_held(_Event.WRITE)
+            if head is not None:
+                self._push(head)
+
+    async def _finish(self, head: AnswerHead | None, data: Bytes, trailers: Fields) -> None:
+        data = self._count(data)
+        missing = bool(self._remaining) and not self._bodiless
+        await self._emit(head, data, not missing, trailers)
+        if missing:
+            self._cut(ClientConnectionResetError(f"Answer ended {self._remaining} bytes short"))
+
+    def _count(self, data: Bytes) -> Bytes:
+        """Give the part of `data` that belongs on the wire, and count it."""
+        if self._bodiless:
+            return b""
+        remaining = self._remaining
+        if remaining is not None:
+            if len(data) > remaining:
+                data = data[:remaining]
+            self._remaining = remaining - len(data)
+        return data
+
+    def _frame(
+        self, status: int, reason: str, fields: list[tuple[str, str]], close: bool
+    ) -> AnswerHead:
+        """Decide how the body of this answer ends, and make the fields agree with that.
+
+        Source: RFC 9112 section 6.3; RFC 9110 sections 6.4.1 and 8.6.
+        """
+        check_status(status, reason)
+        check_fields(fields)
+        length = _declared_length(fields)
+        if _has_no_content(status):
+            length, framing = (length if status == 304 else None), BodyFraming.NONE
+        elif self.head.method == "HEAD":
+            framing = BodyFraming.NONE
+        elif length is not None:
+            framing = BodyFraming.LENGTH
+        elif self.head.version > HttpVersion10:
+            framing = BodyFraming.CHUNKED
+        else:
+            framing, close = BodyFraming.CLOSE, True
+        self._bodiless = framing is BodyFraming.NONE
+        self._remaining = length
+        _clean(fields, framing, length)
+        close = close or not self.head.keep_alive or _asks_to_close(fields)
+        return AnswerHead(status, reason, fields, framing, close)
+
+    def _prefer_length(self, head: AnswerHead, size: int) -> None:
+        """Turn an answer that is whole before its head left from chunks to a length,
+        unless chunks were asked for."""
+        if not _has(head.fields, "transfer-encoding"):
+            head.framing = BodyFraming.LENGTH
+            head.fields.append(("Content-Length", str(size)))
+            self._remaining = size
+
+
+def _has_no_content(status: int) -> bool:
+    """Whether answers of this status never have a body (RFC 9110 section 6.4.1)."""
+    return status in (204, 304) or status < 200
+
+
+def _has(fields: Fields, name: str) -> bool:
+    return any(n.lower() == name for n, _ in fields)
+
+
+def _asks_to_close(fields: Fields) -> bool:
+    return any(
+        name.lower() == "connection" and "close" in {t.strip() for t in value.lower().split(",")}
+        for name, value in fields
+    )
+
+
+def _declared_length(fields: Fields) -> int | None:
+    """Find the Content-Length.
+
+    Raises:
+        ValueError: it is not a plain number, or there are two that differ.
+    """
+    lengths = {value for name, value in fields if name.lower() == "content-length"}
+    if not lengths:
+        return None
+    value = min(lengths)
+    if len(lengths) > 1 or not (value.isascii() and value.isdecimal()):
+        raise ValueError(f"Invalid Content-Length in the answer: {sorted(lengths)!r:.100}")
+    return int(value)
+
+
+def _clean(fields: list[tuple[str, str]], framing: BodyFraming, length: int | None) -> None:
+    """Drop framing fields that would contradict how the body is framed.
+
+    A responder's Transfer-Encoding is a wish for chunks, kept in its place when it is granted;
+    the coding itself is ours (ASGI says to ignore it, so that no two are ever on the wire).
+    """
+    kept: list[tuple[str, str]] = []
+    chunked = framing is BodyFraming.CHUNKED
+    for name, value in fields:
+        low = name.lower()
+        if low == "transfer-encoding":
+            if chunked:
+                kept.append((name, "chunked"))
+                chunked = False
+        elif low != "content-length" or length is not None:
+            kept.append((name, value))
+    fields[:] = kept
+
+
+class Channel(ABC):
+    """A WebSocket that an exchange has become: whole messages both ways, until its close.
+
+    A text message is ``str``, a binary one ``bytes`` (RFC 6455 section 5.6).
+
+    Attributes:
+        subprotocol: what was agreed on in the handshake, if anything.
+        close_code: of the close that was seen or sent; None while open.
+    """
+
+    subprotocol: str | None = None
+    close_code: int | None = None
+
+    @abstractmethod
+    async def send(self, message: str | bytes) -> None:
+        """Send one message; waits while the peer does not read.
+
+        Raises:
+            ClientConnectionResetError: the channel is closed.
+        """
+
+    @abstractmethod
+    async def receive(self) -> str | bytes | None:
+        """Wait for the next message; None once the peer has closed, then and ever after."""
+
+    @abstractmethod
+    async def close(self, code: int = 1000, reason: str = "") -> None:
+        """Close the channel; a second call does nothing."""
+
+
+Responder = Callable[[Exchange], Awaitable[None]]
