@@ -1,0 +1,529 @@
+"""One connection: bytes in, exchanges out, in order, one at a time."""
+
+import asyncio
+import logging
+import socket
+from collections.abc import Awaitable
+from contextvars import Context
+from enum import Enum
+from typing import Any, Protocol
+
+from ..exchange import Bytes, ClientConnectionResetError, Head, Responder, State
+from ..streams import EMPTY_PAYLOAD, PayloadAccessError, RequestPayloadError, StreamReader
+from ..wire.grammar import BadRequest
+from ..wire.head import HeadReader, dump_head, status_line
+from .complaints import Complaints
+from .cycle import Cycle
+from .options import ConnectionOptions
+from .referee import Decoder, Incoming, judge
+
+__all__ = ["Connection", "Owner", "Phase"]
+
+# After a connection was condemned, its peer gets this many seconds to read the last answer before
+# the reset that unread bytes would provoke (RFC 9112 section 9.6).
+_FAREWELL = 2.0
+_REASONS = {
+    400: "Bad Request",
+    408: "Request Timeout",
+    414: "URI Too Long",
+    431: "Request Header Fields Too Large",
+    501: "Not Implemented",
+    505: "HTTP Version Not Supported",
+}
+
+
+class Phase(Enum):
+    """What the bytes are that come in.
+
+    HEAD -> BODY | TURN   a head was accepted; a body follows it, or none
+    BODY -> TURN          the body is complete
+    TURN -> HEAD          the answer is complete, the connection goes on
+    any  -> FAREWELL      nothing more is served: bytes are thrown away until the peer leaves
+    any  -> CLOSED        the transport is closing
+    any  -> LOST          the transport is gone
+    """
+
+    HEAD = "head of the next request"
+    BODY = "body of the current request"
+    TURN = "kept until the current request is answered"
+    FAREWELL = "thrown away"
+    CLOSED = "none, closing"
+    LOST = "none, gone"
+
+
+class Owner(Protocol):
+    """What a connection needs of its server."""
+
+    responder: Responder
+    options: ConnectionOptions
+    logger: logging.Logger
+    complaints: Complaints
+    context: Context
+    requests_count: int
+    stopping: bool
+
+    def now(self) -> float:
+        """Give the time of the loop's clock, in seconds."""
+
+    def opened(self, connection: "Connection") -> None:
+        """Take note of a new connection."""
+
+    def closed(self, connection: "Connection") -> None:
+        """Take note that a connection has ended."""
+
+    def exit(self, cause: BaseException) -> bool:
+        """Be told of SystemExit or KeyboardInterrupt out of a responder; say if it is taken."""
+
+
+class Connection(asyncio.Protocol):
+    """The server's end of one connection, from its accept to its loss.
+
+    Requests are read one at a time: while one is being answered, bytes behind it are kept, and
+    reading pauses, so that a peer can make no more pile up than one read of the transport. Each
+    request runs in a task and a context of its own.
+    """
+
+    __slots__ = (
+        "_ahead",
+        "_condemned",
+        "_continue",
+        "_cycle",
+        "_decoder",
+        "_discarded",
+        "_loop",
+        "_owner",
+        "_queued",
+        "_reader",
+        "_reading",
+        "_room",
+        "_scheme",
+        "_served",
+        "_since",
+        "_stalled_since",
+        "_task",
+        "_transport",
+        "phase",
+    )
+
+    def __init__(self, owner: Owner) -> None:
+        self._owner = owner
+        self._loop = asyncio.get_running_loop()
+        self._transport: asyncio.Transport | None = None
+        self._scheme = "http"
+        self.phase = Phase.HEAD
+        self._reader = HeadReader(owner.options.limits)
+        self._decoder: Decoder | None = None
+        self._cycle: Cycle | None = None
+        self._task: asyncio.Task[None] | None = None
+        # Bytes behind the current message.
+        self._ahead = b""
+        # The client waits for 100 Continue before it sends the body.
+        self._continue = False
+        # No request is taken up after the current answer.
+        self._condemned = False
+        self._served = 0
+        self._discarded = 0
+        self._reading = True
+        self._room: asyncio.Future[None] | None = None
+        # Start of the wait that `check` measures, by the loop's clock.
+        self._since = owner.now()
+        self._queued = 0
+        self._stalled_since = 0.0
+
+    # -- the transport calls
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Begin to serve a transport."""
+        self._transport = transport  # type: ignore[assignment]  # asyncio hands a Transport to Protocols
+        if transport.get_extra_info("sslcontext") is not None:
+            self._scheme = "https"
+        if self._owner.options.tcp_keepalive:
+            _switch_on_keepalive(transport.get_extra_info("socket"))
+        self._owner.opened(self)
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        """End: the exchange in progress learns that its peer has left."""
+        cause = ClientConnectionResetError("Connection lost")
+        cause.__cause__ = exc
+        if self.phase is Phase.BODY and self._cycle is not None:
+            self._complain("Connection lost inside a request body")
+        self.phase = Phase.LOST
+        if self._room is not None and not self._room.done():
+            self._room.set_exception(cause)
+            self._room.exception()  # retrieved here: nobody may be waiting for it any more
+        if self._cycle is not None:
+            self._cycle.leave(cause)
+        else:
+            self._owner.closed(self)
+
+    def data_received(self, data: bytes) -> None:
+        """Take bytes, by the phase; behind the last request they are thrown away."""
+        phase = self.phase
+        if phase is Phase.HEAD:
+            self._read_head(data)
+        elif phase is Phase.BODY:
+            self._read_body(data)
+        elif phase is Phase.TURN:
+            self._ahead += data
+            self._pause_reading()
+
+    def eof_received(self) -> bool:
+        """The peer has ended its sending half.
+
+        Returns:
+            Whether the transport stays open: for a complete request in progress, which is still
+            answered.
+        """
+        if self.phase is Phase.TURN and self._cycle is not None:
+            self._condemned = True
+            self._cycle.gone.set(ClientConnectionResetError("The peer has ended its half"))
+            return self._scheme == "http"  # asyncio closes TLS transports whatever is said here
+        if self.phase is Phase.HEAD and self._reader:
+            self._complain("Connection closed inside a request head")
+        return False
+
+    def pause_writing(self) -> None:
+        """The transport's buffer is above its high-water mark."""
+        if self._room is None:
+            self._room = self._loop.create_future()
+
+    def resume_writing(self) -> None:
+        """The transport's buffer has fallen below its low-water mark."""
+        room, self._room = self._room, None
+        if room is not None and not room.done():
+            room.set_result(None)
+
+    # -- the server calls
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether a request is being answered."""
+        return self._cycle is not None
+
+    @property
+    def task(self) -> asyncio.Task[None] | None:
+        """The task of the request being answered."""
+        return self._task
+
+    def finish(self) -> None:
+        """Serve no further request: close when idle, else after the answer in progress."""
+        self._condemned = True
+        if self._cycle is None and self.phase is not Phase.FAREWELL:
+            self._close()
+
+    def abort(self) -> None:
+        """Drop the transport, and with it what is not sent yet."""
+        self._mark_closed()
+        if self._transport is not None:
+            self._transport.abort()
+
+    def check(self, now: float) -> None:
+        """Compare the clock with the time limit of what this connection waits for."""
+        options = self._owner.options
+        if self._is_stalled(now):
+            self._complain(f"Peer took no byte for {options.send_timeout} s")
+            self.cut(TimeoutError("The peer does not read"))
+            return
+        waited = now - self._since
+        if self.phase is Phase.HEAD:
+            self._check_head(waited)
+        elif self.phase is Phase.BODY:
+            self._check_body(waited)
+        elif self.phase is Phase.FAREWELL and self._cycle is None and waited > _FAREWELL:
+            self.abort()
+
+    def _is_stalled(self, now: float) -> bool:
+        """Whether bytes are queued and the peer has taken none for `send_timeout`."""
+        queued = self._transport.get_write_buffer_size() if self._transport is not None else 0
+        if not queued or queued != self._queued:
+            self._queued, self._stalled_since = queued, now
+            return False
+        return now - self._stalled_since > self._owner.options.send_timeout
+
+    def _check_head(self, waited: float) -> None:
+        options = self._owner.options
+        if self._reader:
+            if waited > options.head_timeout:
+                self._refuse(BadRequest(408, f"No whole head within {options.head_timeout} s"))
+        elif waited > (options.keepalive_timeout if self._served else options.first_byte_timeout):
+            self._close()
+
+    def _check_body(self, waited: float) -> None:
+        options = self._owner.options
+        if self._cycle is None:
+            if waited > options.lingering_time:
+                self._say_farewell()
+        elif self._cycle.body.is_waiting and waited > options.body_timeout:
+            detail = f"No byte of the body within {options.body_timeout} s"
+            self._spoil(BadRequest(408, detail))
+
+    # -- reading
+
+    def _read_head(self, data: bytes) -> None:
+        if not self._reader:
+            self._since = self._owner.now()
+        try:
+            complete = self._reader.feed(data)
+            if complete is None:
+                return
+            head, rest = complete
+            incoming = judge(head, self._owner.options.limits)
+        except BadRequest as exc:
+            self._refuse(exc)
+            return
+        self._take_up(incoming, rest)
+
+    def _take_up(self, incoming: Incoming, rest: bytes) -> None:
+        """Begin the exchange of an accepted head."""
+        framing = incoming.framing
+        head = Head(
+            incoming.method,
+            incoming.target,
+            incoming.raw_fields,
+            version=framing.version,
+            scheme=self._scheme,
+            keep_alive=framing.keep_alive,
+        )
+        self._decoder = incoming.decoder
+        body: StreamReader = EMPTY_PAYLOAD
+        if incoming.decoder is not None:
+            body = StreamReader(self._owner.options.read_bufsize, source=self)
+        cycle = self._cycle = Cycle(self, head, body)
+        self._owner.requests_count += 1
+        self._continue = framing.expect_continue and framing.has_body
+        self.phase = Phase.BODY if incoming.decoder is not None else Phase.TURN
+        if rest:
+            self.data_received(rest)
+        self._task = asyncio.Task(
+            self._serve(cycle),
+            loop=self._loop,
+            name="bascule-request",
+            context=self._owner.context.copy(),
+        )
+
+    def _read_body(self, data: bytes) -> None:
+        self._since = self._owner.now()
+        self._continue = False
+        cycle = self._cycle
+        if cycle is None:
+            self._discarded += len(data)
+        body = None if cycle is None else cycle.body
+        assert self._decoder is not None  # the phase BODY is entered with one
+        try:
+            rest = self._decoder.feed(data, body)
+        except BadRequest as exc:
+            self._spoil(exc)
+            return
+        if rest is not None:
+            self._end_message(rest)
+        elif body is not None and body.is_full:
+            self._pause_reading()
+        elif self._discarded > self._owner.options.lingering_size:
+            self._say_farewell()
+
+    def _end_message(self, rest: bytes) -> None:
+        """The current message is complete; `rest` came behind it."""
+        self.phase = Phase.TURN
+        self._decoder = None
+        self._ahead = rest
+        if rest:
+            self._pause_reading()
+        if self._cycle is None:
+            self._next()
+
+    def _spoil(self, exc: BadRequest) -> None:
+        """The body cannot be read on: tell its reader, serve nothing more."""
+        self._complain(exc.detail)
+        self._condemned = True
+        if self._cycle is None:
+            self._say_farewell()
+            return
+        self.phase = Phase.FAREWELL
+        self._pause_reading()
+        error = RequestPayloadError(exc.detail)
+        error.__cause__ = exc
+        self._cycle.body.set_exception(error)
+
+    # -- the body's source
+
+    def starved(self) -> Awaitable[None] | None:
+        """A reader of the body waits: ask the client for it, read on, and time the wait."""
+        if self._continue:
+            self._continue = False
+            self.write(dump_head(status_line(100, "Continue"), ()))
+        self._since = self._owner.now()
+        self._resume_reading()
+        return None
+
+    def drained(self) -> None:
+        """There is room for more of the body."""
+        if self.phase is Phase.BODY:
+            self._resume_reading()
+
+    def _pause_reading(self) -> None:
+        if self._reading and self._transport is not None:
+            self._reading = False
+            self._transport.pause_reading()
+
+    def _resume_reading(self) -> None:
+        if not self._reading and self._transport is not None:
+            self._reading = True
+            if not self._transport.is_closing():
+                self._transport.resume_reading()
+
+    # -- answering
+
+    async def _serve(self, cycle: Cycle) -> None:
+        """Tell the story of one request: have it answered, then see how the connection goes on."""
+        try:
+            await self._owner.responder(cycle)
+            if cycle.state not in (State.ENDED, State.GONE):
+                await self._fail(cycle, RuntimeError("The responder left without an answer"))
+        except ClientConnectionResetError as exc:
+            cycle.abort(exc)
+        except asyncio.CancelledError as exc:
+            cycle.abort(exc)
+            raise
+        except (SystemExit, KeyboardInterrupt) as exc:
+            if not self._owner.exit(exc):
+                self._owner.logger.error("%r from a request ignored", exc)
+            await self._fail(cycle, exc)
+        except BaseException as exc:  # a responder's own errors end here, not in the loop
+            self._owner.logger.exception("Error in a responder")
+            await self._fail(cycle, exc)
+        finally:
+            self._answered(cycle)
+
+    async def _fail(self, cycle: Cycle, cause: BaseException) -> None:
+        """Answer 500 if the head is not out yet, else cut, so that the client can tell."""
+        if not cycle.withdraw():
+            cycle.abort(cause)
+            return
+        fields = [("Content-Type", "text/plain; charset=utf-8"), *cycle.default_fields]
+        body = b"500 Internal Server Error\n\nServer got itself in trouble"
+        try:
+            await cycle.respond(500, "Internal Server Error", fields, body, close=True)
+        except ClientConnectionResetError as exc:
+            cycle.abort(exc)
+
+    def _answered(self, cycle: Cycle) -> None:
+        """Decide how the connection goes on behind an answer."""
+        self._task = self._cycle = None
+        cycle.body.close(PayloadAccessError("The answer to this request is complete"))
+        self._served += 1
+        self._since = self._owner.now()
+        if self.phase is Phase.LOST:
+            self._owner.closed(self)
+        if self.phase in (Phase.CLOSED, Phase.LOST):
+            return
+        options = self._owner.options
+        goes_on = cycle.keeps_alive and not self._condemned and options.keepalive_timeout > 0
+        if cycle.state is not State.ENDED:
+            self.abort()
+        elif not goes_on or self._owner.stopping:
+            self._say_farewell()
+        elif self.phase is Phase.TURN:
+            self._next()
+        else:
+            self._linger()
+
+    def _next(self) -> None:
+        """Turn to the next request, of which bytes may be here already."""
+        self.phase = Phase.HEAD
+        self._reader = HeadReader(self._owner.options.limits)
+        ahead, self._ahead = self._ahead, b""
+        self._resume_reading()
+        if ahead:
+            self._read_head(ahead)
+
+    def _linger(self) -> None:
+        """Read away what is left of an unread body, within bounds, to keep the connection.
+
+        A client that still waits for 100 Continue may or may not send its body, so nothing behind
+        could be told from it: such a connection ends (RFC 9110 section 10.1.1).
+        """
+        unread = self._decoder.unread if self._decoder is not None else None
+        self._discarded = 0
+        if self._continue or (unread or 0) > self._owner.options.lingering_size:
+            self._say_farewell()
+        else:
+            self._resume_reading()
+
+    # -- ending
+
+    def _refuse(self, exc: BadRequest) -> None:
+        """Answer a head that is not served, and end the connection."""
+        self._complain(exc.detail)
+        self._owner.requests_count += 1
+        body = f"{exc.status} {_REASONS.get(exc.status, 'Bad Request')}: {exc.detail}".encode()
+        fields = [
+            ("Content-Type", "text/plain; charset=utf-8"),
+            ("Content-Length", str(len(body))),
+            ("Connection", "close"),
+        ]
+        line = status_line(exc.status, _REASONS.get(exc.status, "Bad Request"))
+        self.write(dump_head(line, fields) + body)
+        self._say_farewell()
+
+    def _say_farewell(self) -> None:
+        """Close, and before that let the peer read the answer if it is still sending."""
+        complete = self.phase in (Phase.TURN, Phase.HEAD) and not self._ahead and not self._reader
+        transport = self._transport
+        if complete or transport is None or not transport.can_write_eof():
+            self._close()
+            return
+        self.phase = Phase.FAREWELL
+        self._since = self._owner.now()
+        transport.write_eof()
+        self._resume_reading()
+
+    def _close(self) -> None:
+        self._mark_closed()
+        if self._transport is not None:
+            self._transport.close()
+
+    def _mark_closed(self) -> None:
+        if self.phase is not Phase.LOST:
+            self.phase = Phase.CLOSED
+
+    def _complain(self, detail: str) -> None:
+        self._owner.complaints.add(self.get_extra_info("peername"), detail)
+
+    # -- the cycle calls
+
+    @property
+    def server_header(self) -> str:
+        """Value of the Server field."""
+        return self._owner.options.server_header
+
+    def get_extra_info(self, name: str, default: Any = None) -> Any:  # Any: as asyncio has it
+        """Look up a fact of the transport."""
+        if self._transport is None:
+            return default
+        return self._transport.get_extra_info(name, default)
+
+    def write(self, data: Bytes) -> None:
+        """Hand bytes to the transport.
+
+        Raises:
+            ClientConnectionResetError: it is closing.
+        """
+        transport = self._transport
+        if transport is None or transport.is_closing():
+            raise ClientConnectionResetError("Cannot write to closing transport")
+        transport.write(data)
+
+    def room(self) -> asyncio.Future[None] | None:
+        """Give what to await before more is written; None when there is room."""
+        if self._room is not None and self._room.cancelled():  # with the task that awaited it
+            self._room = self._loop.create_future()
+        return self._room
+
+    def cut(self, cause: BaseException) -> None:
+        """Drop the connection now."""
+        self.abort()
+
+
+def _switch_on_keepalive(sock: Any) -> None:  # Any: a TransportSocket, or a stand-in of it
+    if sock is not None and sock.family in (socket.AF_INET, socket.AF_INET6):
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)

@@ -1,0 +1,129 @@
+"""The exchange over a connection of ours: an answer turned into HTTP/1.1 bytes."""
+
+import time
+from typing import TYPE_CHECKING, Any, Protocol
+
+from ..exchange import AnswerHead, BodyFraming, Bytes, Exchange, Fields, Head
+from ..streams import EMPTY_PAYLOAD, StreamReader
+from ..wire.fields import dump_date
+from ..wire.grammar import HttpVersion10
+from ..wire.head import dump_head, status_line
+
+if TYPE_CHECKING:
+    import asyncio
+
+__all__ = ["Cycle", "Wire"]
+
+# Up to here a head and its body are joined into one write; beyond it copying costs more than
+# a second call.
+_JOIN_SIZE = 64 * 1024
+
+
+class Wire(Protocol):
+    """What a cycle needs of its connection."""
+
+    @property
+    def server_header(self) -> str:
+        """Value of the Server field; none is sent when empty."""
+
+    def get_extra_info(self, name: str, default: Any = None) -> Any:
+        """Look up a fact of the transport."""
+
+    def write(self, data: Bytes) -> None:
+        """Hand bytes to the transport."""
+
+    def room(self) -> "asyncio.Future[None] | None":
+        """Give what to await before more is written; None when there is room."""
+
+    def cut(self, cause: BaseException) -> None:
+        """Drop the connection."""
+
+
+class Cycle(Exchange):
+    """One request and its answer on a connection; ends with the answer's last byte.
+
+    Attributes:
+        keeps_alive: whether the connection may go on after this answer; known once it started.
+    """
+
+    __slots__ = ("_framing", "_wire", "keeps_alive")
+
+    def __init__(self, wire: Wire, head: Head, body: StreamReader = EMPTY_PAYLOAD) -> None:
+        super().__init__(head, body)
+        self._wire = wire
+        self._framing = BodyFraming.NONE
+        self.keeps_alive = head.keep_alive
+
+    def extra(self, name: str, default: Any = None) -> Any:
+        """Look up a fact of the transport, such as ``peername``."""
+        return self._wire.get_extra_info(name, default)
+
+    @property
+    def default_fields(self) -> list[tuple[str, str]]:
+        """Date, and Server where one is set."""
+        fields = [("Date", dump_date(time.time()))]
+        if self._wire.server_header:
+            fields.append(("Server", self._wire.server_header))
+        return fields
+
+    async def _emit(
+        self, head: AnswerHead | None, data: Bytes, end: bool, trailers: Fields
+    ) -> None:
+        prefix = b"" if head is None else self._dump(head)
+        if self._framing is BodyFraming.CHUNKED:
+            self._send_chunk(prefix, data, end, trailers)
+        else:
+            self._send(prefix, data, b"")
+        room = self._wire.room()
+        if room is not None:
+            await room
+
+    def _push(self, head: AnswerHead) -> None:
+        self._send(self._dump(head), b"", b"")
+
+    async def _emit_inform(self, status: int, fields: list[tuple[str, str]]) -> None:
+        self._wire.write(dump_head(status_line(status, _INTERIM.get(status, "")), fields))
+
+    def _cut(self, cause: BaseException) -> None:
+        self._wire.cut(cause)
+
+    def _dump(self, head: AnswerHead) -> bytes:
+        """Write the head as bytes, with the fields that framing and connection still need."""
+        fields = head.fields
+        names = {name.lower() for name, _ in fields}
+        self._framing = head.framing
+        self.keeps_alive = not head.close
+        if head.framing is BodyFraming.CHUNKED and "transfer-encoding" not in names:
+            fields.append(("Transfer-Encoding", "chunked"))
+        if "connection" not in names:
+            if self.head.version == HttpVersion10:
+                if not head.close:
+                    fields.append(("Connection", "keep-alive"))
+            elif head.close:
+                fields.append(("Connection", "close"))
+        return dump_head(status_line(head.status, head.reason), fields)
+
+    def _send_chunk(self, prefix: bytes, data: Bytes, end: bool, trailers: Fields) -> None:
+        """Send `data` as a chunk, and the last chunk behind it (RFC 9112 section 7.1)."""
+        suffix = b"\r\n" if data else b""
+        if data:
+            prefix += b"%x\r\n" % len(data)
+        if end:
+            suffix += b"0\r\n" + dump_head("", trailers)
+        self._send(prefix, data, suffix)
+
+    def _send(self, prefix: bytes, data: Bytes, suffix: bytes) -> None:
+        size = len(prefix) + len(data) + len(suffix)
+        if not size:
+            return
+        self.bytes_sent += size
+        write = self._wire.write
+        if size <= _JOIN_SIZE:
+            write(b"".join((prefix, data, suffix)))
+            return
+        for piece in (prefix, data, suffix):
+            if piece:
+                write(piece)
+
+
+_INTERIM = {100: "Continue", 102: "Processing", 103: "Early Hints"}

@@ -1,0 +1,39 @@
+"""What may be set for the connections of a server."""
+
+from dataclasses import dataclass, field
+
+from ..wire.head import HeadLimits
+
+__all__ = ["ConnectionOptions"]
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionOptions:
+    """Times in seconds, sizes in bytes; every wait and every buffer of a connection has a bound.
+
+    Attributes:
+        keepalive_timeout: an idle connection after an answer; 0 closes after each answer.
+            aiohttp's default for runners is an hour, ``run_app`` passes 75.
+        first_byte_timeout: a new connection until its first byte (as nginx and gunicorn bound it).
+        head_timeout: a head, from its first byte to its empty line; 408 past it.
+        body_timeout: between two reads of a body while a handler waits for it; 408 past it.
+        send_timeout: bytes are queued and the peer takes none; the connection is dropped.
+        lingering_time: an unread body after its answer is read and thrown away for so long,
+        lingering_size: and up to so many bytes, before the connection is closed.
+        read_bufsize: low-water mark of a request body; reading pauses at twice that.
+        tcp_keepalive: switch on SO_KEEPALIVE for accepted sockets.
+        server_header: value of the Server field; none is sent when empty.
+        limits: of request heads.
+    """
+
+    keepalive_timeout: float = 3630.0
+    first_byte_timeout: float = 30.0
+    head_timeout: float = 15.0
+    body_timeout: float = 60.0
+    send_timeout: float = 60.0
+    lingering_time: float = 10.0
+    lingering_size: int = 256 * 1024
+    read_bufsize: int = 2**18
+    tcp_keepalive: bool = True
+    server_header: str = ""
+    limits: HeadLimits = field(default_factory=HeadLimits)

@@ -1,0 +1,156 @@
+"""The set of connections of one server, and their farewell."""
+
+import asyncio
+import contextvars
+import logging
+from collections.abc import Callable
+
+from ..exchange import Responder
+from .complaints import Complaints
+from .connection import Connection
+from .options import ConnectionOptions
+
+__all__ = ["ConnectionSet"]
+
+_SWEEP_INTERVAL = 1.0
+# What a cancelled handler gets to clean up in before its connection is dropped under it.
+_LAST_WAIT = 1.0
+
+
+class ConnectionSet:
+    """Makes connections, keeps them to their time limits, and ends them.
+
+    Calling it gives the protocol for a new connection, so that it can be handed to
+    ``loop.create_server``. It belongs to the loop it was made in; requests run in copies of the
+    context it was made in.
+
+    Args:
+        responder: answers each request.
+        options: of each connection.
+        logger: for complaints about peers and errors of responders.
+        on_exit: told of SystemExit and KeyboardInterrupt out of a responder.
+
+    Attributes:
+        requests_count: requests taken up since the start, refused ones too.
+    """
+
+    def __init__(
+        self,
+        responder: Responder,
+        *,
+        options: ConnectionOptions | None = None,
+        logger: logging.Logger,
+        on_exit: Callable[[BaseException], None] | None = None,
+    ) -> None:
+        self.responder = responder
+        self.options = options or ConnectionOptions()
+        self.logger = logger
+        self.context = contextvars.copy_context()
+        self.requests_count = 0
+        self.stopping = False
+        self._loop = asyncio.get_running_loop()
+        self.now = self._loop.time
+        self.complaints = Complaints(logger, self._loop.time)
+        self._on_exit = on_exit
+        self._connections: set[Connection] = set()
+        self._changed: asyncio.Future[None] | None = None
+        self._sweeper: asyncio.TimerHandle | None = None
+        self._hurried = False
+
+    def __call__(self) -> Connection:
+        """Make the protocol of a new connection."""
+        return Connection(self)
+
+    @property
+    def connections(self) -> list[Connection]:
+        """The connections that are open."""
+        return list(self._connections)
+
+    # -- what connections call
+
+    def opened(self, connection: Connection) -> None:
+        """Take note of a new connection; the sweeper runs while there is one."""
+        self._connections.add(connection)
+        if self._sweeper is None:
+            self._sweeper = self._loop.call_later(_SWEEP_INTERVAL, self._sweep)
+        if self.stopping:
+            connection.finish()
+
+    def closed(self, connection: Connection) -> None:
+        """Take note that a connection has ended."""
+        self._connections.discard(connection)
+        if not self._connections:
+            self._stop_sweeper()
+            self._notify()
+
+    def exit(self, cause: BaseException) -> bool:
+        """Pass on a responder's wish to end the program."""
+        if self._on_exit is None:
+            return False
+        self._on_exit(cause)
+        return True
+
+    def sweep(self, now: float) -> None:
+        """Hold every connection to its time limits."""
+        for connection in list(self._connections):
+            connection.check(now)
+
+    def _sweep(self) -> None:
+        self._sweeper = self._loop.call_later(_SWEEP_INTERVAL, self._sweep)
+        self.sweep(self.now())
+
+    def _stop_sweeper(self) -> None:
+        if self._sweeper is not None:
+            self._sweeper.cancel()
+            self._sweeper = None
+
+    # -- the farewell
+
+    def close_idle(self) -> None:
+        """Serve no new request: idle connections close now, busy ones after their answer."""
+        self.stopping = True
+        for connection in list(self._connections):
+            connection.finish()
+
+    def hurry(self) -> None:
+        """Shorten the wait of `shutdown` that is going on, or that comes."""
+        self._hurried = True
+        self._notify()
+
+    async def shutdown(self, timeout: float | None = None) -> None:
+        """End all connections: wait for answers in progress, then cancel, then drop.
+
+        Args:
+            timeout: seconds to wait for answers; None waits for them without limit.
+
+        Cancelled itself, it drops what is left at once.
+        """
+        self.close_idle()
+        try:
+            if not self._hurried:
+                await self._wait_closed(timeout)
+            if self._connections:
+                for connection in list(self._connections):
+                    if connection.task is not None:
+                        connection.task.cancel()
+                await self._wait_closed(_LAST_WAIT)
+        finally:
+            for connection in list(self._connections):
+                connection.abort()
+        await asyncio.sleep(0)  # lets connection_lost come for those dropped just now
+
+    async def _wait_closed(self, timeout: float | None) -> None:
+        if not self._connections:
+            return
+        self._changed = self._loop.create_future()
+        try:
+            async with asyncio.timeout(timeout):
+                await self._changed
+        except TimeoutError:
+            pass
+        finally:
+            self._changed = None
+
+    def _notify(self) -> None:
+        if self._changed is not None and not self._changed.done():
+            self._changed.set_result(None)
