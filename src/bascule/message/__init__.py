@@ -1,0 +1,1 @@
+"""Exchanges and the objects that a handler holds: requests, responses, exceptions, forms."""

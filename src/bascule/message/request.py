@@ -1,0 +1,399 @@
+"""The request that a handler holds."""
+
+import asyncio
+import json
+import logging
+from collections.abc import Awaitable, Callable, Iterator, Mapping, MutableMapping
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar, cast, overload
+
+from multidict import CIMultiDictProxy, MultiDictProxy, MultiMapping
+from yarl import URL
+
+from ..exchange import Exchange, RawFields
+from ..streams import StreamReader
+from ..wire import hdrs
+from ..wire.cookies import parse_cookies
+from ..wire.fields import parse_content_type
+from ..wire.grammar import HttpVersion, split_target
+from .exceptions import HTTPRequestEntityTooLarge
+from .forms import FileField, FormLimits, FormValue, read_form
+from .keys import AppKey, BaseKey, RequestKey, warn_about_str
+
+if TYPE_CHECKING:
+    from .response import StreamResponse
+
+__all__ = ["ApplicationView", "BaseRequest", "FileField", "MatchInfo", "Request"]
+
+_T = TypeVar("_T")
+_U = TypeVar("_U")
+
+
+class ApplicationView(Protocol):
+    """What a request shows of the application that serves it; `web.Application` is one."""
+
+    logger: logging.Logger
+
+    @property
+    def router(self) -> Any:  # Any: routing's UrlDispatcher, a floor above
+        """The router."""
+
+    @overload
+    def __getitem__(self, key: AppKey[_T]) -> _T: ...
+    @overload
+    def __getitem__(self, key: str) -> Any: ...
+
+    @overload
+    def get(self, key: AppKey[_T], default: None = ...) -> _T | None: ...
+    @overload
+    def get(self, key: AppKey[_T], default: _U) -> _T | _U: ...
+    @overload
+    def get(self, key: str, default: Any = ...) -> Any: ...
+
+
+class MatchInfo(Protocol):
+    """What a request needs of the route that was found for it."""
+
+    @property
+    def current_app(self) -> Any:  # Any: the application, which stands above this module
+        """The application that is handling the request now."""
+
+
+class BaseRequest(MutableMapping[str | RequestKey[Any], Any]):
+    """One HTTP request; it lives until its answer is complete. Also a mapping for its data.
+
+    Names and behaviour are those of ``aiohttp.web.BaseRequest``; what costs something is built
+    on first use.
+
+    Args:
+        exchange: what the request came by.
+        client_max_size: most bytes that `read`, `text`, `json` and `post` take; 0 for no limit.
+        client_max_fields: most fields of a form; 0 for no limit.
+    """
+
+    POST_METHODS: Final = frozenset(
+        {hdrs.METH_PATCH, hdrs.METH_POST, hdrs.METH_PUT, hdrs.METH_TRACE, hdrs.METH_DELETE}
+    )
+
+    __slots__ = (
+        "__weakref__",
+        "_client_max_fields",
+        "_client_max_size",
+        "_content_type",
+        "_cookies",
+        "_exchange",
+        "_post",
+        "_prepare_hook",
+        "_read_bytes",
+        "_rel_url",
+        "_state",
+        "_task",
+        "_url",
+    )
+
+    def __init__(
+        self,
+        exchange: Exchange,
+        *,
+        client_max_size: int = 1024**2,
+        client_max_fields: int = 1000,
+    ) -> None:
+        self._exchange = exchange
+        self._client_max_size = client_max_size
+        self._client_max_fields = client_max_fields
+        self._state: dict[str | RequestKey[Any], Any] | None = None
+        self._task = asyncio.current_task()
+        self._read_bytes: bytes | None = None
+        self._post: MultiDictProxy[FormValue] | None = None
+        self._rel_url: URL | None = None
+        self._url: URL | None = None
+        self._cookies: Mapping[str, str] | None = None
+        self._content_type: tuple[str, dict[str, str]] | None = None
+        # Runs the on_response_prepare signals; set by the application that took the request.
+        self._prepare_hook: Callable[[StreamResponse], Awaitable[None]] | None = None
+
+    # -- the mapping
+
+    @overload
+    def __getitem__(self, key: RequestKey[_T]) -> _T: ...
+    @overload
+    def __getitem__(self, key: str) -> Any: ...
+    def __getitem__(self, key: str | RequestKey[Any]) -> Any:
+        if self._state is None:
+            raise KeyError(key)
+        return self._state[key]
+
+    @overload
+    def __setitem__(self, key: RequestKey[_T], value: _T) -> None: ...
+    @overload
+    def __setitem__(self, key: str, value: Any) -> None: ...
+    def __setitem__(self, key: str | RequestKey[Any], value: Any) -> None:
+        if self._state is None:
+            self._state = {}
+        if not isinstance(key, BaseKey) and key not in self._state:
+            warn_about_str("RequestKey")
+        self._state[key] = value
+
+    def __delitem__(self, key: str | RequestKey[Any]) -> None:
+        if self._state is None:
+            raise KeyError(key)
+        del self._state[key]
+
+    def __len__(self) -> int:
+        return len(self._state or ())
+
+    def __iter__(self) -> Iterator[str | RequestKey[Any]]:
+        return iter(self._state or ())
+
+    def __bool__(self) -> bool:
+        return True
+
+    def __eq__(self, other: object) -> bool:
+        return self is other
+
+    def __hash__(self) -> int:
+        return id(self)
+
+    def __repr__(self) -> str:
+        path = self.path.encode("ascii", "backslashreplace").decode("ascii")
+        return f"<{type(self).__name__} {self.method} {path} >"
+
+    # -- the head
+
+    @property
+    def method(self) -> str:
+        """The method, upper-case."""
+        return self._exchange.head.method.upper()
+
+    @property
+    def version(self) -> HttpVersion:
+        """The HTTP version, major and minor."""
+        return self._exchange.head.version
+
+    @property
+    def headers(self) -> CIMultiDictProxy[str]:
+        """The header fields; values are UTF-8 with surrogateescape."""
+        return self._exchange.head.fields
+
+    @property
+    def raw_headers(self) -> RawFields:
+        """The header fields as bytes, in order, spelled as received."""
+        return self._exchange.head.raw_fields
+
+    @property
+    def keep_alive(self) -> bool:
+        """Whether the client lets the connection go on."""
+        return self._exchange.head.keep_alive
+
+    @property
+    def scheme(self) -> str:
+        """``http`` or ``https``, of the connection; a target's own scheme is never believed."""
+        return self._exchange.head.scheme
+
+    @property
+    def secure(self) -> bool:
+        """Whether the connection is TLS."""
+        return self.scheme == "https"
+
+    @property
+    def host(self) -> str:
+        """The host, with its port if it was sent: of an absolute target, else of the Host field,
+        else the address of the server's own socket."""
+        authority = split_target(self._exchange.head.target)[0] or self.headers.get(hdrs.HOST)
+        if authority is not None:
+            return authority
+        return _dump_address(self.get_extra_info("sockname")) or ""
+
+    @property
+    def remote(self) -> str | None:
+        """The address of the peer; None where the transport has none."""
+        peer = self.get_extra_info("peername")
+        if isinstance(peer, tuple | list):
+            return str(peer[0])
+        return str(peer) if peer else None
+
+    @property
+    def rel_url(self) -> URL:
+        """The target's path and query as a relative URL."""
+        if self._rel_url is None:
+            _, path, query = split_target(self._exchange.head.target)
+            self._rel_url = URL.build(path=path, query_string=query, encoded=True)
+        return self._rel_url
+
+    @property
+    def url(self) -> URL:
+        """The absolute URL, as far as the request tells it."""
+        if self._url is None:
+            base = URL.build(scheme=self.scheme, authority=self.host)
+            self._url = base.join(self.rel_url) if self.host else self.rel_url
+        return self._url
+
+    @property
+    def path(self) -> str:
+        """The path, percent-decoded."""
+        return self.rel_url.path
+
+    @property
+    def path_qs(self) -> str:
+        """The path with the query, as sent."""
+        return str(self.rel_url)
+
+    @property
+    def raw_path(self) -> str:
+        """The request target as sent."""
+        return self._exchange.head.target
+
+    @property
+    def query(self) -> MultiMapping[str]:
+        """The query parameters; blank values are kept."""
+        return self.rel_url.query
+
+    @property
+    def query_string(self) -> str:
+        """The query, percent-decoded."""
+        return self.rel_url.query_string
+
+    @property
+    def cookies(self) -> Mapping[str, str]:
+        """The cookies, read-only; malformed ones are skipped."""
+        if self._cookies is None:
+            values = self.headers.getall(hdrs.COOKIE, [])
+            self._cookies = MappingProxyType(parse_cookies("; ".join(values)))
+        return self._cookies
+
+    # -- the content's description
+
+    def _parsed_content_type(self) -> tuple[str, dict[str, str]]:
+        if self._content_type is None:
+            self._content_type = parse_content_type(self.headers.get(hdrs.CONTENT_TYPE))
+        return self._content_type
+
+    @property
+    def content_type(self) -> str:
+        """The media type without parameters; ``application/octet-stream`` when not sent."""
+        return self._parsed_content_type()[0]
+
+    @property
+    def charset(self) -> str | None:
+        """The charset parameter of the media type."""
+        return self._parsed_content_type()[1].get("charset")
+
+    @property
+    def content_length(self) -> int | None:
+        """The declared length of the body in bytes."""
+        length = self.headers.get(hdrs.CONTENT_LENGTH)
+        return None if length is None else int(length)
+
+    # -- the body
+
+    @property
+    def content(self) -> StreamReader:
+        """The body as a stream."""
+        return self._exchange.body
+
+    @property
+    def body_exists(self) -> bool:
+        """Whether the request has a body, by its framing."""
+        return hdrs.CONTENT_LENGTH in self.headers or hdrs.TRANSFER_ENCODING in self.headers
+
+    @property
+    def can_read_body(self) -> bool:
+        """Whether some of the body is still to be read."""
+        return not self._exchange.body.at_eof()
+
+    @property
+    def client_max_size(self) -> int:
+        """Most bytes that `read` takes."""
+        return self._client_max_size
+
+    async def read(self) -> bytes:
+        """Read the whole body; remembered, so it can be asked for again.
+
+        Raises:
+            HTTPRequestEntityTooLarge: it is longer than `client_max_size`.
+        """
+        if self._read_bytes is None:
+            limit = self._client_max_size
+            parts, size = [], 0
+            while part := await self._exchange.body.readany():
+                size += len(part)
+                if limit and size > limit:
+                    raise HTTPRequestEntityTooLarge(max_size=limit, actual_size=size)
+                parts.append(part)
+            self._read_bytes = b"".join(parts)
+        return self._read_bytes
+
+    async def text(self) -> str:
+        """Read the whole body as text, in its charset or UTF-8."""
+        return (await self.read()).decode(self.charset or "utf-8")
+
+    async def json(self, *, loads: Callable[[str], Any] = json.loads) -> Any:
+        """Read the whole body as JSON."""
+        return loads(await self.text())
+
+    async def post(self) -> MultiDictProxy[FormValue]:
+        """Read a form, urlencoded or multipart; remembered. Other bodies give an empty one.
+
+        Raises:
+            HTTPRequestEntityTooLarge: the body or its number of fields is beyond the limits.
+            HTTPBadRequest: it is not a form.
+        """
+        if self._post is None:
+            limits = FormLimits(self._client_max_size, self._client_max_fields)
+            readable = self.method in self.POST_METHODS
+            media, parameters = self._parsed_content_type()
+            if not self.headers.get(hdrs.CONTENT_TYPE):
+                media = ""
+            self._post = await read_form(self, media if readable else None, parameters, limits)
+        return self._post
+
+    async def release(self) -> None:
+        """Read the rest of the body and throw it away."""
+        while await self._exchange.body.readany():
+            pass
+
+    # -- the connection
+
+    @property
+    def task(self) -> "asyncio.Task[None]":
+        """The task that handles this request; cancelling it cuts the connection."""
+        return cast("asyncio.Task[None]", self._task)
+
+    def get_extra_info(self, name: str, default: Any = None) -> Any:
+        """Look up a fact of the connection, such as ``peername`` or ``ssl_object``."""
+        return self._exchange.extra(name, default)
+
+    def _close_files(self) -> None:
+        """Close the uploads of a form that was read, at the end of the request."""
+        for value in (self._post or {}).values():
+            if isinstance(value, FileField):
+                value.file.close()
+
+
+class Request(BaseRequest):
+    """A request that an application handles, with the route that was found for it."""
+
+    __slots__ = ("_match_info",)
+
+    def __init__(self, exchange: Exchange, **limits: int) -> None:
+        super().__init__(exchange, **limits)
+        self._match_info: Any = None  # Any: routing's UrlMappingMatchInfo, a floor above
+
+    @property
+    def match_info(self) -> Any:
+        """The values of the path's variable parts, and the route; a dict."""
+        return self._match_info
+
+    @property
+    def app(self) -> ApplicationView:
+        """The application that is handling the request."""
+        app: ApplicationView = self._match_info.current_app
+        return app
+
+
+def _dump_address(address: Any) -> str | None:  # Any: of whatever family
+    if isinstance(address, tuple | list):
+        host, port = address[0], address[1] if len(address) > 1 else None
+        host = f"[{host}]" if ":" in host else host
+        return str(host) if port is None else f"{host}:{port}"
+    return address or None

@@ -1,0 +1,1 @@
+"""Who answers: resources, routes, the dispatcher, tables of routes, middlewares."""
