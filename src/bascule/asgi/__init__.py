@@ -1,0 +1,2 @@
+"""Scopes and exchanges: our application as a guest, others' applications hosted. asgiref is
+imported here only."""

@@ -1,0 +1,176 @@
+"""A host for others' ASGI applications: their scope, receive and send over an exchange."""
+
+import asyncio
+import logging
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any
+
+from asgiref.compatibility import guarantee_single_callable
+
+from ..exchange import ClientConnectionResetError, Exchange, State
+from ..streams import PayloadAccessError, RequestPayloadError
+from .scope import Scope, scope_of_head
+
+__all__ = ["Host"]
+
+_ERROR_BODY = b"500 Internal Server Error\n\nServer got itself in trouble"
+
+
+class Host:
+    """A responder that answers with an ASGI application.
+
+    Args:
+        application: of ASGI 3, or 2.
+        state: what the application's lifespan put there; each request gets a shallow copy.
+        logger: told of the application's errors.
+    """
+
+    def __init__(
+        self,
+        application: Any,  # Any: a callable of either ASGI shape
+        *,
+        state: Mapping[str, Any] | None = None,
+        logger: logging.Logger,
+    ) -> None:
+        self._application = guarantee_single_callable(application)  # type: ignore[no-untyped-call]  # asgiref leaves it untyped
+        self._state = state
+        self._logger = logger
+
+    async def __call__(self, exchange: Exchange) -> None:
+        """Answer one exchange.
+
+        The application's own errors end here: 500 while its head has not left, else the
+        connection is cut, so that the client can tell. An OSError that `send` raised since the
+        client had left is no error.
+        """
+        call = _Call(exchange, self._logger)
+        scope = self._make_scope(exchange)
+        try:
+            await self._application(scope, call.receive, call.send)
+        except ClientConnectionResetError:
+            return
+        except Exception as exc:
+            self._logger.exception("Error in the ASGI application")
+            await _fail(exchange, exc)
+            return
+        finally:
+            call.close()
+        if exchange.state in (State.OPEN, State.HELD, State.STARTED):
+            started = exchange.state is not State.OPEN
+            what = "completing its" if started else "a"
+            self._logger.error("The ASGI application returned without %s response", what)
+            await _fail(exchange, RuntimeError("The response is not complete"))
+
+    def _make_scope(self, exchange: Exchange) -> Scope:
+        return scope_of_head(
+            exchange.head,
+            client=exchange.extra("peername"),
+            server=exchange.extra("sockname"),
+            state=self._state,
+        )
+
+
+class _Call:
+    """One call of an application: its receive and send, until it returns.
+
+    The order of its messages is the exchange's own state; what the exchange would call an error
+    is told here in the words of the ASGI specification.
+    """
+
+    __slots__ = ("_body_ended", "_exchange", "_logger", "_over")
+
+    def __init__(self, exchange: Exchange, logger: logging.Logger) -> None:
+        self._exchange = exchange
+        self._logger = logger
+        self._body_ended = False
+        self._over = asyncio.Event()
+        exchange.gone.then(self._over.set)
+
+    def close(self) -> None:
+        """Let a receive() that still waits in another task end."""
+        self._over.set()
+        self._exchange.gone.forget(self._over.set)
+
+    async def receive(self) -> dict[str, Any]:
+        """Give the next piece of the body; then wait for the client's leaving, or for the end of
+        the response, and give ``http.disconnect``."""
+        if not self._body_ended and self._exchange.state is not State.ENDED:
+            body = self._exchange.body
+            try:
+                data = await body.readany()
+                self._body_ended = body.at_eof()
+                return {"type": "http.request", "body": data, "more_body": not self._body_ended}
+            except (ConnectionError, RequestPayloadError, PayloadAccessError):
+                return {"type": "http.disconnect"}
+        await self._over.wait()
+        return {"type": "http.disconnect"}
+
+    async def send(self, message: Mapping[str, Any]) -> None:
+        """Send a piece of the response; returns when its data is in the send buffer.
+
+        What comes behind a complete response is ignored.
+
+        Raises:
+            OSError: the client has left.
+            ValueError: an unknown type of message, or fields that cannot be sent.
+            RuntimeError: a message out of order.
+        """
+        kind = message["type"]
+        if self._exchange.state is State.ENDED:
+            self._logger.debug("%s behind the end of the response ignored", kind)
+        elif kind == "http.response.start":
+            self._start(message)
+        elif kind == "http.response.body":
+            await self._send_body(message)
+        else:
+            raise ValueError(f"Unexpected ASGI message {kind!r}")
+
+    def _start(self, message: Mapping[str, Any]) -> None:
+        if self._exchange.state in (State.HELD, State.STARTED):
+            raise RuntimeError("http.response.start was sent before")
+        fields = [(_text(name), _text(value)) for name, value in message.get("headers") or ()]
+        names = {name.lower() for name, _ in fields}
+        for name, value in self._exchange.default_fields:
+            if name.lower() not in names:
+                fields.append((name, value))
+        status = message["status"]
+        if not isinstance(status, int):
+            raise TypeError(f"status must be int, got {status!r}")
+        self._exchange.start(status, _phrase(status), fields)
+
+    async def _send_body(self, message: Mapping[str, Any]) -> None:
+        exchange = self._exchange
+        if exchange.state is State.OPEN:
+            raise RuntimeError("http.response.body was sent before http.response.start")
+        data = message.get("body") or b""
+        if not isinstance(data, bytes | bytearray | memoryview):
+            raise TypeError(f"body must be bytes, got {type(data).__name__}")
+        if message.get("more_body"):
+            await exchange.write(data)
+        else:
+            await exchange.write_eof(data)
+            self._over.set()
+
+
+async def _fail(exchange: Exchange, cause: BaseException) -> None:
+    """Answer 500 if the head has not left, else cut."""
+    if not exchange.withdraw():
+        exchange.abort(cause)
+        return
+    fields = [("Content-Type", "text/plain; charset=utf-8"), *exchange.default_fields]
+    await exchange.respond(500, "Internal Server Error", fields, _ERROR_BODY, close=True)
+
+
+def _text(value: bytes) -> str:
+    """Read bytes of a head so that they go out again as they are."""
+    if not isinstance(value, bytes | bytearray):
+        raise TypeError(f"header names and values must be bytes, got {value!r:.100}")
+    return value.decode("utf-8", "surrogateescape")
+
+
+def _phrase(status: int) -> str:
+    try:
+        return HTTPStatus(status).phrase
+    except ValueError:
+        return ""

@@ -1,0 +1,109 @@
+"""The ASGI scope of a request head, and the head of a scope: two pure functions."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+from urllib.parse import quote, unquote
+
+from ..exchange import Head
+from ..wire.grammar import HttpVersion, list_tokens, split_target
+
+__all__ = ["ASGI_VERSIONS", "Scope", "head_of_scope", "scope_of_head"]
+
+# Any: a scope is a dict whose values the specification types one by one.
+Scope = dict[str, Any]
+
+# 2.4 promises that send() raises an OSError once the client has left; 2.5 adds the reason of a
+# WebSocket's end.
+ASGI_VERSIONS: Final = {"version": "3.0", "spec_version": "2.5"}
+
+_PATH_SAFE = "/:@!$&'()*+,;=~-._"
+
+
+def scope_of_head(
+    head: Head, *, client: Any, server: Any, state: Mapping[str, Any] | None = None
+) -> Scope:
+    """Describe a request to a hosted ASGI application (ASGI HTTP specification 2.5).
+
+    Args:
+        head: of the request.
+        client: address of the peer: a tuple of host and port, or what its family has.
+        server: address of the socket; a path for a Unix socket.
+        state: of the lifespan; copied shallowly.
+    """
+    _, path, query = split_target(head.target)
+    scope: Scope = {
+        "type": "http",
+        "asgi": dict(ASGI_VERSIONS),
+        "http_version": f"{head.version.major}.{head.version.minor}",
+        "method": head.method.upper(),
+        "scheme": head.scheme,
+        "path": unquote(path, errors="replace") if "%" in path else path,
+        "raw_path": path.encode("ascii", "replace"),
+        "query_string": query.encode("ascii", "replace"),
+        "root_path": head.root_path,
+        "headers": [(name.lower(), value) for name, value in head.raw_fields],
+        "client": _host_and_port(client),
+        "server": _host_and_port(server),
+        "extensions": {},
+    }
+    if state is not None:
+        scope["state"] = dict(state)
+    return scope
+
+
+def head_of_scope(scope: Mapping[str, Any]) -> Head:
+    """Read a host's scope as a request head; the scope is not changed.
+
+    Hosts disagree on whether the path holds the root path; here the target always does.
+    Where there is no raw path it is the path, quoted.
+    """
+    root_path = str(scope.get("root_path") or "").rstrip("/")
+    raw_path: bytes | None = scope.get("raw_path")
+    path = raw_path.decode("latin-1") if raw_path else quote(scope["path"], safe=_PATH_SAFE)
+    quoted_root = quote(root_path, safe=_PATH_SAFE)
+    if not _is_under(path, quoted_root) and not _is_under(path, root_path):
+        path = quoted_root + path
+    query: bytes = scope.get("query_string") or b""
+    raw_fields = _join_cookies([(bytes(n), bytes(v)) for n, v in scope["headers"]])
+    version = _parse_version(str(scope.get("http_version") or "1.1"))
+    return Head(
+        str(scope.get("method") or "GET"),
+        f"{path}?{query.decode('latin-1')}" if query else path,
+        raw_fields,
+        version=version,
+        scheme="https" if scope.get("scheme") in ("https", "wss") else "http",
+        root_path=root_path,
+        keep_alive=_keeps_alive(version, raw_fields),
+    )
+
+
+def _is_under(path: str, root: str) -> bool:
+    return not root or (path.startswith(root) and path[len(root) :][:1] in ("", "/"))
+
+
+def _parse_version(text: str) -> HttpVersion:
+    major, _, minor = text.partition(".")
+    return HttpVersion(int(major), int(minor or 0))
+
+
+def _keeps_alive(version: HttpVersion, fields: list[tuple[bytes, bytes]]) -> bool:
+    options = list_tokens(value for name, value in fields if name.lower() == b"connection")
+    return b"close" not in options and (version >= (1, 1) or b"keep-alive" in options)
+
+
+def _join_cookies(fields: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+    """Join the Cookie fields that HTTP/2 splits (RFC 9113 section 8.2.3)."""
+    cookies = [value for name, value in fields if name.lower() == b"cookie"]
+    if len(cookies) < 2:
+        return fields
+    joined = [pair for pair in fields if pair[0].lower() != b"cookie"]
+    joined.append((b"cookie", b"; ".join(cookies)))
+    return joined
+
+
+def _host_and_port(address: Any) -> tuple[str, int | None] | None:
+    if isinstance(address, tuple) and len(address) >= 2:
+        return str(address[0]), int(address[1])
+    if isinstance(address, bytes):
+        address = address.decode("utf-8", "surrogateescape")
+    return (address, None) if address else None
