@@ -1,0 +1,28 @@
+"""aiohttp.web applications on their own server and under any ASGI host, and ASGI applications too.
+
+Nothing is imported before it is asked for, so that the command line and the pytest plugin load
+only what they need.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from . import web as web
+    from .message.keys import AppKey as AppKey
+    from .wire import hdrs as hdrs
+
+__all__ = ["AppKey", "__version__", "hdrs", "web"]
+
+_HOMES = {"web": "bascule.web", "hdrs": "bascule.wire.hdrs"}
+
+
+def __getattr__(name: str) -> Any:  # Any: a module or a class (PEP 562)
+    from importlib import import_module
+
+    if name in _HOMES:
+        return import_module(_HOMES[name])
+    if name in __all__:
+        return getattr(import_module("bascule.web"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,1 @@
+"""The joints: applications, the handling of their requests, runners. Here the wings meet."""

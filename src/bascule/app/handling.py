@@ -1,0 +1,203 @@
+"""From an exchange to the answer of a native application: requests, error pages, access log."""
+
+import asyncio
+import html
+import logging
+import traceback
+import warnings
+from collections.abc import Awaitable
+from time import monotonic
+from typing import Any, Protocol
+
+from ..exchange import ClientConnectionResetError, Exchange, State
+from ..message.exceptions import HTTPException
+from ..message.request import BaseRequest, Request
+from ..message.response import Response, StreamResponse
+from ..streams import RequestPayloadError
+from ..wire import hdrs
+from .access import AbstractAccessLogger
+
+__all__ = ["Handler", "Handling", "LoggedResponder"]
+
+
+class Handler(Protocol):
+    """What answers requests: an application."""
+
+    def _make_request(self, exchange: Exchange) -> Request: ...
+
+    def _handle(self, request: Any) -> Awaitable[StreamResponse]: ...
+
+
+class Handling:
+    """The responder of a native application.
+
+    Whatever a handler does, its exchange ends here: with its response, with an error page while
+    the head has not left, or cut.
+
+    Args:
+        app: makes requests of exchanges, and answers them.
+        logger: told of errors.
+        access_logger: told of answers; None for none.
+        debug: show tracebacks to clients; None for what the event loop says.
+        handler_cancellation: cancel a handler whose client has left.
+    """
+
+    def __init__(
+        self,
+        app: Handler,
+        *,
+        logger: logging.Logger,
+        access_logger: AbstractAccessLogger | None = None,
+        debug: bool | None = None,
+        handler_cancellation: bool = False,
+    ) -> None:
+        self._app = app
+        self._logger = logger
+        self._access_logger = access_logger
+        self._debug = asyncio.get_running_loop().get_debug() if debug is None else debug
+        self._handler_cancellation = handler_cancellation
+
+    async def __call__(self, exchange: Exchange) -> None:
+        """Answer one exchange."""
+        request = self._app._make_request(exchange)
+        if self._handler_cancellation:
+            exchange.gone.then(request.task.cancel)
+        try:
+            response = await self._run(request)
+            response = await self._finish(request, response, exchange)
+        finally:
+            if request._post is not None:
+                request._close_files()
+            if self._handler_cancellation:
+                exchange.gone.forget(request.task.cancel)
+        if self._access_logger is not None:
+            self._access_logger.log(request, response, monotonic() - exchange.started_at)
+
+    # -- the handler
+
+    async def _run(self, request: Request) -> StreamResponse:
+        """Call the application; whatever it raises or returns becomes a response."""
+        try:
+            response = await self._app._handle(request)
+        except HTTPException as exc:
+            return exc
+        except ClientConnectionResetError:
+            self._logger.debug("Ignored premature client disconnection", exc_info=True)
+            return Response(status=499, reason="Client Closed Request")
+        except RequestPayloadError as exc:
+            return Response(status=400, text=f"400: {exc}")
+        except TimeoutError as exc:
+            self._logger.debug("Request handler timed out.", exc_info=exc)
+            return Response(status=504)
+        except Exception as exc:
+            return self._handle_error(request, exc)
+        if isinstance(response, HTTPException):
+            warnings.warn(
+                "returning HTTPException object is deprecated "
+                "(#2415) and will be removed, "
+                "please raise the exception instead",
+                DeprecationWarning,
+                stacklevel=2,
+            )
+        elif not isinstance(response, StreamResponse):
+            return self._complain_about(response)
+        return response
+
+    def _complain_about(self, result: Any) -> Response:  # Any: what a handler returned by mistake
+        try:
+            if result is None:
+                raise RuntimeError("Missing return statement on request handler")
+            raise RuntimeError(f"Web-handler should return a response instance, got {result!r}")
+        except RuntimeError as exc:
+            self._logger.exception("%s", exc)
+        return Response(status=500, text="500: Internal Server Error")
+
+    def _handle_error(self, request: BaseRequest, exc: Exception) -> Response:
+        """Log an error and make the page that tells of it, in the client's kind of text."""
+        self._logger.exception("Error handling request from %s", request.remote, exc_info=exc)
+        trace = "".join(traceback.format_exception(exc)) if self._debug else None
+        title = "500 Internal Server Error"
+        sentence = "Server got itself in trouble"
+        if "text/html" in request.headers.get(hdrs.ACCEPT, ""):
+            told = sentence
+            if trace is not None:
+                told = f"<h2>Traceback:</h2>\n<pre>{html.escape(trace)}</pre>"
+            text = (
+                f"<html><head><title>{title}</title></head><body>\n<h1>{title}</h1>"
+                f"\n{told}\n</body></html>\n"
+            )
+            response = Response(status=500, text=text, content_type="text/html")
+        else:
+            response = Response(status=500, text=f"{title}\n\n{trace or sentence}")
+        response.force_close()
+        return response
+
+    # -- the answer
+
+    async def _finish(
+        self, request: Request, response: StreamResponse, exchange: Exchange
+    ) -> StreamResponse:
+        """Send a response to its end; give the one that was sent."""
+        try:
+            await self._send(request, response, exchange)
+        except ConnectionResetError:
+            self._logger.debug("Ignored premature client disconnection", exc_info=True)
+            exchange.abort(ClientConnectionResetError("Connection lost"))
+        except Exception as exc:
+            page = self._handle_error(request, exc)
+            if not exchange.withdraw():
+                exchange.abort(exc)
+                return response
+            await self._send_page(request, page, exchange)
+            return page
+        return response
+
+    async def _send(self, request: Request, response: StreamResponse, exchange: Exchange) -> None:
+        if not response.prepared and exchange.state is not State.OPEN:
+            self._give_way(response, exchange)
+        await response.prepare(request)
+        await response.write_eof()
+        if exchange.state in (State.OPEN, State.HELD, State.STARTED):
+            raise RuntimeError(f"{response!r} was prepared for another request")
+
+    def _give_way(self, response: StreamResponse, exchange: Exchange) -> None:
+        """Another answer was begun before this one: it is taken back, or cut where it has left."""
+        if exchange.state is State.GONE:
+            raise ClientConnectionResetError("Cannot write to closing transport")
+        if not exchange.withdraw():
+            raise RuntimeError(f"{response!r} comes after the head of another response was sent")
+
+    async def _send_page(self, request: Request, page: Response, exchange: Exchange) -> None:
+        request._prepare_hook = None  # it may be what failed
+        try:
+            await page.prepare(request)
+            await page.write_eof()
+        except ConnectionResetError as exc:
+            exchange.abort(exc)
+
+
+class LoggedResponder:
+    """A responder with an access log around it, for applications that are not native."""
+
+    def __init__(self, responder: Any, access_logger: AbstractAccessLogger) -> None:
+        self._responder = responder
+        self._access_logger = access_logger
+
+    async def __call__(self, exchange: Exchange) -> None:
+        """Answer one exchange, and tell of it."""
+        await self._responder(exchange)
+        response = _Told(status=exchange.status or 500)
+        response.sent = exchange.bytes_sent
+        request = BaseRequest(exchange)
+        self._access_logger.log(request, response, monotonic() - exchange.started_at)
+
+
+class _Told(StreamResponse):
+    """What the access log shows of an answer that was not a response object."""
+
+    sent = 0
+
+    @property
+    def body_length(self) -> int:
+        """Bytes sent."""
+        return self.sent

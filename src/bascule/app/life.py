@@ -1,0 +1,126 @@
+"""The life of an application under a host: begun and ended in one task, whoever asks for it."""
+
+import asyncio
+import contextvars
+from typing import Any, Protocol
+
+__all__ = ["Life", "Living"]
+
+
+class Living(Protocol):
+    """What has a life: an application."""
+
+    def freeze(self) -> None:
+        """Let it be changed no more."""
+
+    async def startup(self) -> None:
+        """Begin."""
+
+    async def shutdown(self) -> None:
+        """Be told that the end is near."""
+
+    async def cleanup(self) -> None:
+        """End."""
+
+
+class Life:
+    """Starts an application once and cleans it up once, in a task of its own.
+
+    Start-up and clean-up share that task, since cancel scopes and context variables entered in one
+    must be left in it. Where the host has no lifespan, the first request starts the life; the
+    task ends with its loop. A life that failed to start, or whose loop is gone, may start again.
+
+    Args:
+        app: whose life it is.
+    """
+
+    def __init__(self, app: Living) -> None:
+        self._app = app
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._started: asyncio.Future[None] | None = None
+        self._ending: asyncio.Event | None = None
+        self._set_at_start: list[tuple[contextvars.ContextVar[Any], Any]] = []
+
+    @property
+    def is_running(self) -> bool:
+        """Whether the application is started, in the loop that runs now."""
+        return (
+            self._task is not None
+            and not self._task.done()
+            and self._loop is asyncio.get_running_loop()
+            and self._started is not None
+            and self._started.done()
+        )
+
+    async def start(self) -> None:
+        """Start the application unless it is; all who ask wait for the same start.
+
+        Raises:
+            Exception: what start-up raised; the contexts that were entered have been left.
+        """
+        loop = asyncio.get_running_loop()
+        if self._task is None or self._task.done() or self._loop is not loop:
+            self._loop = loop
+            self._started = loop.create_future()
+            self._ending = asyncio.Event()
+            self._task = loop.create_task(
+                self._live(self._started, self._ending), name="bascule-life"
+            )
+        assert self._started is not None  # made together with the task
+        await asyncio.shield(self._started)
+
+    async def stop(self) -> None:
+        """Clean the application up, if it is started here.
+
+        Raises:
+            Exception: what clean-up raised.
+        """
+        task, self._task = self._task, None
+        if task is None or self._loop is not asyncio.get_running_loop():
+            return
+        if self._ending is not None:
+            self._ending.set()
+        await task
+
+    def enter_context(self) -> None:
+        """Give the running context the variables that start-up set and that it lacks."""
+        context = contextvars.copy_context()
+        for variable, value in self._set_at_start:
+            if variable not in context:
+                variable.set(value)
+
+    async def _live(self, started: "asyncio.Future[None]", ending: asyncio.Event) -> None:
+        before = contextvars.copy_context()
+        app = self._app
+        try:
+            app.freeze()
+            await app.startup()
+        except BaseException as exc:
+            await self._leave_early(exc)
+            if not started.done():
+                started.set_exception(exc)
+                started.exception()  # told to those who wait, if any still do
+            return
+        self._set_at_start = [
+            (variable, value)
+            for variable, value in contextvars.copy_context().items()
+            if before.get(variable, _UNSET) is not value
+        ]
+        started.set_result(None)
+        try:
+            await ending.wait()
+        finally:
+            try:
+                await app.shutdown()
+            finally:
+                await app.cleanup()
+
+    async def _leave_early(self, exc: BaseException) -> None:
+        try:
+            await self._app.cleanup()
+        except Exception as cleanup_exc:
+            exc.add_note(f"clean-up after the failed start failed too: {cleanup_exc!r}")
+
+
+_UNSET: Any = object()

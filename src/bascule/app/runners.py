@@ -1,0 +1,240 @@
+"""Runners: an application and its server in an event loop that is running already."""
+
+import asyncio
+import logging
+import platform
+import signal
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import fields, replace
+from typing import Any
+
+from bascule import __version__
+
+from ..server.options import ConnectionOptions
+from ..server.server import ConnectionSet
+from ..server.sites import BaseSite
+from ..wire.head import HeadLimits
+from .access import AbstractAccessLogger, AccessLogger
+from .application import Application
+from .served import ServedOptions, serve_as
+
+__all__ = ["AppRunner", "BaseRunner", "GracefulExit", "access_logger", "server_logger"]
+
+access_logger = logging.getLogger("bascule.access")
+server_logger = logging.getLogger("bascule.server")
+
+_SERVER = "Python/{} bascule/{}".format(".".join(platform.python_version_tuple()[:2]), __version__)
+_LIMITS = frozenset(field.name for field in fields(HeadLimits))
+_OPTIONS = frozenset(field.name for field in fields(ConnectionOptions)) - {"limits"}
+
+
+class GracefulExit(SystemExit):
+    """The program was asked to stop, by a signal or from within."""
+
+    code = 1
+
+
+def _raise_graceful_exit() -> None:
+    raise GracefulExit
+
+
+class BaseRunner(ABC):
+    """A server in a running loop, from `setup` to `cleanup`; sites listen for it.
+
+    It touches no logging, calls no ``sys.exit``, and signals only when told to.
+
+    Args:
+        handle_signals: let SIGINT and SIGTERM raise `GracefulExit` in the loop.
+        shutdown_timeout: seconds that answers in progress get at the end.
+        kwargs: options of connections, see `ConnectionOptions` and `HeadLimits`.
+    """
+
+    def __init__(
+        self, *, handle_signals: bool = False, shutdown_timeout: float = 60.0, **kwargs: Any
+    ) -> None:
+        self._handle_signals = handle_signals
+        self._shutdown_timeout = shutdown_timeout
+        self._kwargs = kwargs
+        self._server: ConnectionSet | None = None
+        self._sites: list[BaseSite] = []
+
+    @property
+    def server(self) -> ConnectionSet | None:
+        """The server, which makes a protocol for each connection; None while not set up."""
+        return self._server
+
+    @property
+    def addresses(self) -> list[Any]:
+        """The addresses of all sockets that listen for it."""
+        return [sock.getsockname() for site in self._sites for sock in site._sockets()]
+
+    @property
+    def sites(self) -> set[BaseSite]:
+        """The sites that are started."""
+        return set(self._sites)
+
+    async def setup(self) -> None:
+        """Start what is to be served; nothing listens yet.
+
+        Raises:
+            Exception: what the start raised. `cleanup` is still to be called.
+        """
+        if self._handle_signals:
+            loop = asyncio.get_running_loop()
+            try:
+                loop.add_signal_handler(signal.SIGINT, _raise_graceful_exit)
+                loop.add_signal_handler(signal.SIGTERM, _raise_graceful_exit)
+            except NotImplementedError:
+                pass  # Windows: the default handler of SIGINT does
+        self._server = await self._make_server()
+
+    async def cleanup(self) -> None:
+        """Stop listening, let answers in progress end, and clean up; nothing is left open.
+
+        Answers get `shutdown_timeout` seconds, then their tasks are cancelled. Cancelled itself,
+        it drops connections and cleans up all the same.
+        """
+        for site in list(self._sites):
+            await site.stop()
+        server = self._server
+        try:
+            if server is not None:
+                await asyncio.sleep(0)  # connections accepted just now become known
+                server.close_idle()
+                try:
+                    await self.shutdown()
+                finally:
+                    await server.shutdown(self._shutdown_timeout)
+        finally:
+            self._server = None
+            await self._cleanup()
+            self._restore_signals()
+
+    def hurry(self) -> None:
+        """Shorten the wait for answers in progress, in a clean-up that goes on or comes."""
+        if self._server is not None:
+            self._server.hurry()
+
+    @abstractmethod
+    async def shutdown(self) -> None:
+        """Tell what is served that the end is near."""
+
+    @abstractmethod
+    async def _make_server(self) -> ConnectionSet: ...
+
+    @abstractmethod
+    async def _cleanup(self) -> None: ...
+
+    def _restore_signals(self) -> None:
+        if self._handle_signals:
+            loop = asyncio.get_running_loop()
+            try:
+                loop.remove_signal_handler(signal.SIGINT)
+                loop.remove_signal_handler(signal.SIGTERM)
+            except NotImplementedError:
+                pass
+
+    # -- what sites call
+
+    def _reg_site(self, site: BaseSite) -> None:
+        if site in self._sites:
+            raise RuntimeError(f"Site {site} is already registered in runner {self}")
+        self._sites.append(site)
+
+    def _check_site(self, site: BaseSite) -> None:
+        if site not in self._sites:
+            raise RuntimeError(f"Site {site} is not registered in runner {self}")
+
+    def _unreg_site(self, site: BaseSite) -> None:
+        self._check_site(site)
+        self._sites.remove(site)
+
+
+class AppRunner(BaseRunner):
+    """Runs a native application or an ASGI one.
+
+    Args:
+        app: what to run.
+        handle_signals: see `BaseRunner`.
+        access_log: logger of the access log; None for no access log.
+        access_log_class: what writes it.
+        access_log_format: in the language of that class.
+        logger: told of errors.
+        debug: show tracebacks to clients; None for what the event loop says.
+        handler_cancellation: cancel a handler whose client has left.
+        on_exit: told of SystemExit and KeyboardInterrupt out of a handler, which then do not
+            reach the loop; without it they are logged and answered 500.
+        kwargs: see `BaseRunner`.
+
+    Raises:
+        TypeError: `app` is no application, or the class is no access logger.
+    """
+
+    def __init__(
+        self,
+        app: Any,  # Any: an Application, or a callable of either ASGI shape
+        *,
+        handle_signals: bool = False,
+        access_log: logging.Logger | None = access_logger,
+        access_log_class: type[AbstractAccessLogger] = AccessLogger,
+        access_log_format: str = AccessLogger.LOG_FORMAT,
+        logger: logging.Logger = server_logger,
+        debug: bool | None = None,
+        handler_cancellation: bool = False,
+        on_exit: Callable[[BaseException], None] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        if isinstance(app, Application):
+            kwargs = {**kwargs, **app._handler_args}
+            handler_cancellation = kwargs.pop("handler_cancellation", handler_cancellation)
+            access_log = kwargs.pop("access_log", access_log)
+        super().__init__(handle_signals=handle_signals, **kwargs)
+        if not issubclass(access_log_class, AbstractAccessLogger):
+            raise TypeError(
+                "access_log_class must be subclass of "
+                f"bascule.web.AbstractAccessLogger, got {access_log_class}"
+            )
+        self._app = app
+        self._logger = logger
+        self._on_exit = on_exit
+        access = access_log_class(access_log, access_log_format) if access_log else None
+        if access is not None and not access.enabled:
+            access = None
+        self._served = serve_as(
+            app,
+            ServedOptions(
+                logger=logger,
+                access_logger=access,
+                debug=debug,
+                handler_cancellation=handler_cancellation,
+            ),
+        )
+
+    @property
+    def app(self) -> Any:
+        """What it runs."""
+        return self._app
+
+    async def shutdown(self) -> None:
+        """Tell the application that the end is near."""
+        await self._served.shutdown()
+
+    async def _make_server(self) -> ConnectionSet:
+        options = _make_options(self._kwargs, self._logger)
+        responder = await self._served.startup()
+        return ConnectionSet(responder, options=options, logger=self._logger, on_exit=self._on_exit)
+
+    async def _cleanup(self) -> None:
+        await self._served.cleanup()
+
+
+def _make_options(kwargs: dict[str, Any], logger: logging.Logger) -> ConnectionOptions:
+    """Sort keyword arguments into options; as with aiohttp an unknown one breaks nothing."""
+    known = {name: value for name, value in kwargs.items() if name in _OPTIONS}
+    limits = {name: value for name, value in kwargs.items() if name in _LIMITS}
+    unknown = sorted(kwargs.keys() - known.keys() - limits.keys())
+    if unknown:
+        logger.warning("Unknown options of connections ignored: %s", ", ".join(unknown))
+    options = ConnectionOptions(limits=HeadLimits(**limits), **known)
+    return options if "server_header" in known else replace(options, server_header=_SERVER)

@@ -1,0 +1,114 @@
+"""What a runner serves: a native application or another's ASGI one, behind the same few turns."""
+
+import inspect
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from ..asgi.host import Host
+from ..asgi.lifespan import Lifespan
+from ..exchange import Responder
+from .access import AbstractAccessLogger
+from .application import Application
+from .handling import Handling, LoggedResponder
+
+__all__ = ["Served", "ServedOptions", "serve_as"]
+
+
+@dataclass(frozen=True, slots=True)
+class ServedOptions:
+    """How an application is served.
+
+    Attributes:
+        logger: told of errors.
+        access_logger: told of answers; None for none.
+        debug: show tracebacks to clients; None for what the event loop says.
+        handler_cancellation: cancel a handler whose client has left.
+    """
+
+    logger: logging.Logger
+    access_logger: AbstractAccessLogger | None = None
+    debug: bool | None = None
+    handler_cancellation: bool = False
+
+
+class Served(Protocol):
+    """The life of an application on a server of ours, turn by turn."""
+
+    async def startup(self) -> Responder:
+        """Start it; give what answers its requests."""
+
+    async def shutdown(self) -> None:
+        """Tell it that the end is near; connections are still open."""
+
+    async def cleanup(self) -> None:
+        """End it."""
+
+
+def serve_as(app: object, options: ServedOptions) -> Served:
+    """Find out how `app` is served.
+
+    Raises:
+        TypeError: it is no application.
+    """
+    if isinstance(app, Application):
+        return _Native(app, options)
+    if callable(app) and not inspect.iscoroutine(app):
+        return _Hosted(app, options)
+    raise TypeError(
+        "The first argument should be web.Application instance or an ASGI application, "
+        f"got {app!r:.200}"
+    )
+
+
+class _Native:
+    """An application of ours."""
+
+    def __init__(self, app: Application, options: ServedOptions) -> None:
+        self._app = app
+        self._options = options
+
+    async def startup(self) -> Responder:
+        self._app.freeze()
+        await self._app.startup()
+        options = self._options
+        return Handling(
+            self._app,
+            logger=options.logger,
+            access_logger=options.access_logger,
+            debug=options.debug,
+            handler_cancellation=options.handler_cancellation,
+        )
+
+    async def shutdown(self) -> None:
+        await self._app.shutdown()
+
+    async def cleanup(self) -> None:
+        await self._app.cleanup()
+
+
+class _Hosted:
+    """An ASGI application, with its lifespan."""
+
+    def __init__(self, app: Callable[..., Any], options: ServedOptions) -> None:
+        self._app = app
+        self._options = options
+        self._lifespan: Lifespan | None = None
+
+    async def startup(self) -> Responder:
+        logger = self._options.logger
+        self._lifespan = Lifespan(self._app, logger=logger)
+        await self._lifespan.startup()
+        host = Host(self._app, state=self._lifespan.state, logger=logger)
+        if self._options.access_logger is None:
+            return host
+        return LoggedResponder(host, self._options.access_logger)
+
+    async def shutdown(self) -> None:
+        """Do nothing: a hosted application is told after its last request."""
+
+    async def cleanup(self) -> None:
+        lifespan, self._lifespan = self._lifespan, None
+        if lifespan is not None:
+            await lifespan.shutdown()

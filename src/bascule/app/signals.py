@@ -1,0 +1,142 @@
+"""Lists of coroutine functions that an application calls at the turns of its life."""
+
+from collections.abc import (
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Iterable,
+    Iterator,
+    MutableSequence,
+)
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from inspect import isasyncgenfunction
+from typing import Any, Generic, TypeVar, overload
+
+__all__ = ["CleanupContext", "CleanupError", "FrozenList", "Signal"]
+
+_T = TypeVar("_T")
+
+
+class FrozenList(MutableSequence[_T], Generic[_T]):
+    """A list that can be frozen; changing it after that is a RuntimeError."""
+
+    __slots__ = ("_frozen", "_items")
+
+    def __init__(self, items: Iterable[_T] = ()) -> None:
+        self._items = list(items)
+        self._frozen = False
+
+    @property
+    def frozen(self) -> bool:
+        """Whether it can no longer be changed."""
+        return self._frozen
+
+    def freeze(self) -> None:
+        """Let it be changed no more."""
+        self._frozen = True
+
+    def _check(self) -> None:
+        if self._frozen:
+            raise RuntimeError("Cannot modify frozen list.")
+
+    @overload
+    def __getitem__(self, index: int) -> _T: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[_T]: ...
+    def __getitem__(self, index: int | slice) -> _T | list[_T]:
+        return self._items[index]
+
+    def __setitem__(self, index: Any, value: Any) -> None:
+        self._check()
+        self._items[index] = value
+
+    def __delitem__(self, index: int | slice) -> None:
+        self._check()
+        del self._items[index]
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+    def __iter__(self) -> Iterator[_T]:
+        return iter(self._items)
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__}(frozen={self._frozen}, {self._items!r})>"
+
+    def insert(self, index: int, value: _T) -> None:
+        """Put an item in."""
+        self._check()
+        self._items.insert(index, value)
+
+
+class Signal(FrozenList[Callable[..., Awaitable[Any]]]):
+    """Coroutine functions that are called one after another."""
+
+    __slots__ = ()
+
+    async def send(self, *args: Any) -> None:
+        """Call them in order; the first error ends it.
+
+        Raises:
+            RuntimeError: the list is not frozen yet.
+        """
+        if not self._frozen:
+            raise RuntimeError("Cannot send non-frozen signal.")
+        for receiver in self._items:
+            await receiver(*args)
+
+
+class CleanupError(RuntimeError):
+    """Several cleanup contexts failed on their way out."""
+
+    @property
+    def exceptions(self) -> list[BaseException]:
+        """What they raised, in the order in which they were left."""
+        exceptions: list[BaseException] = self.args[1]
+        return exceptions
+
+
+_Context = Callable[[Any], AsyncIterator[None] | AbstractAsyncContextManager[None]]
+
+
+class CleanupContext(FrozenList[_Context]):
+    """Contexts that are entered at start-up, in order, and left at clean-up, in reverse.
+
+    Each is an async generator function with one ``yield``, or a function that gives an async
+    context manager.
+    """
+
+    __slots__ = ("_entered",)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._entered: list[AbstractAsyncContextManager[None]] = []
+
+    async def enter(self, app: Any) -> None:
+        """Enter them; the first error ends it, and those entered stay to be left."""
+        for function in self._items:
+            context: Any = function
+            if isasyncgenfunction(function):
+                context = asynccontextmanager(function)
+            manager: AbstractAsyncContextManager[None] = context(app)
+            await manager.__aenter__()
+            self._entered.append(manager)
+
+    async def leave(self) -> None:
+        """Leave those entered, all of them, whatever they raise.
+
+        Raises:
+            BaseException: the error of one, as it is.
+            CleanupError: the errors of several.
+        """
+        errors: list[BaseException] = []
+        entered, self._entered = self._entered, []
+        for manager in reversed(entered):
+            try:
+                await manager.__aexit__(None, None, None)
+            except BaseException as exc:  # told below, after the others had their turn
+                errors.append(exc)
+        if len(errors) == 1:
+            raise errors[0]
+        if errors:
+            raise CleanupError("Multiple errors on cleanup stage", errors)

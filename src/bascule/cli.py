@@ -1,0 +1,97 @@
+"""The command line: ``bascule module:app`` serves a native or an ASGI application."""
+
+import argparse
+import importlib
+import logging
+import os
+import sys
+from collections.abc import Sequence
+from typing import Any, NoReturn
+
+from . import __version__
+
+__all__ = ["main"]
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Serve the application that the arguments name, until a signal ends it."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    if arguments[:1] == ["run"]:
+        del arguments[0]
+    options = _make_parser().parse_args(arguments)
+    logging.basicConfig(
+        level=options.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s"
+    )
+    app = load_app(options.app, options.app_dir)
+    _serve(app, options)
+
+
+def _make_parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="bascule", description="Serve a bascule or ASGI application over HTTP/1.1."
+    )
+    parser.add_argument("app", help="where the application is: module:attribute")
+    parser.add_argument("--host", help="address to bind (default: 127.0.0.1)")
+    parser.add_argument("--port", type=int, help="port to bind, 0 for any (default: 8000)")
+    parser.add_argument("--uds", metavar="PATH", help="bind a Unix socket instead")
+    parser.add_argument("--app-dir", default=".", help="look for the module here first")
+    parser.add_argument(
+        "--log-level", default="info", choices=["debug", "info", "warning", "error", "critical"]
+    )
+    parser.add_argument("--no-access-log", action="store_true", help="write no access log")
+    parser.add_argument("--version", action="version", version=f"bascule {__version__}")
+    return parser
+
+
+def _serve(app: Any, options: argparse.Namespace) -> None:  # Any: whatever was loaded
+    from .web import access_logger, run_app
+
+    host, port = options.host, options.port
+    if options.uds is None or host is not None or port is not None:
+        host = "127.0.0.1" if host is None else host
+        port = 8000 if port is None else port
+    try:
+        run_app(
+            app,
+            host=host,
+            port=port,
+            path=options.uds,
+            access_log=None if options.no_access_log else access_logger,
+        )
+    except TypeError as exc:
+        if "should be web.Application" not in str(exc):
+            raise
+        _fail(f"{options.app}: {exc}")
+    except OSError as exc:
+        _fail(f"cannot listen: {exc}")
+
+
+def load_app(name: str, directory: str = ".") -> Any:  # Any: whatever stands under that name
+    """Import what ``module:attribute`` names; the module is looked for in `directory` first.
+
+    Raises:
+        SystemExit: it is not there; a line says what is missing. An error inside the module is
+            shown with its traceback.
+    """
+    module_name, _, attributes = name.partition(":")
+    if not module_name or not attributes:
+        _fail(f"{name!r} is not of the form module:attribute")
+    sys.path.insert(0, os.path.abspath(directory))
+    try:
+        found: Any = importlib.import_module(module_name)
+    except ModuleNotFoundError as exc:
+        missing = exc.name or ""
+        if missing != module_name and not module_name.startswith(f"{missing}."):
+            raise  # the module is there; what it imports is not
+        _fail(f"no module {module_name!r} (looked in {os.path.abspath(directory)} first)")
+    for attribute in attributes.split("."):
+        try:
+            found = getattr(found, attribute)
+        except AttributeError:
+            _fail(f"module {module_name!r} has no attribute {attributes!r}")
+    return found
+
+
+def _fail(message: str) -> NoReturn:
+    print(f"bascule: error: {message}", file=sys.stderr)
+    raise SystemExit(2)
