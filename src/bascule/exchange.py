@@ -533,7 +533,7 @@ class Exchange(ABC):
         missing = bool(self._remaining) and not self._bodiless
         await self._emit(head, data, not missing, trailers)
         if missing:
-            self._cut(ClientConnectionResetError(f"Answer ended {self._remaining} bytes short"))
+            self._cut(RuntimeError(f"The answer ended {self._remaining} bytes short"))
 
     def _count(self, data: Bytes) -> Bytes:
         """Give the part of `data` that belongs on the wire, and count it."""

@@ -1,0 +1,43 @@
+"""Fixtures of all tests: the hosts, and the watch over what a test leaves behind."""
+
+import asyncio
+import gc
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AsyncExitStack
+from typing import Any
+
+import pytest
+import pytest_asyncio
+from support.hosts import HOSTS, Client
+
+Serve = Callable[..., Any]
+
+
+@pytest.fixture(autouse=True)
+def no_leaks() -> Iterator[None]:
+    """Collect what a test dropped, so that unclosed sockets and files warn in its own name."""
+    yield
+    gc.collect()
+
+
+@pytest_asyncio.fixture(autouse=True)
+async def no_leaked_tasks() -> AsyncIterator[None]:
+    """Fail a test that leaves a task running."""
+    before = asyncio.all_tasks()
+    yield
+    for _ in range(3):
+        await asyncio.sleep(0)  # async generators that were dropped close in tasks of the loop's
+    before.add(asyncio.current_task())  # type: ignore[arg-type]  # in a fixture there is one
+    leaked = [task for task in asyncio.all_tasks() - before if not task.done()]
+    assert not leaked, f"tasks left running: {leaked}"
+
+
+@pytest_asyncio.fixture(params=list(HOSTS))
+async def serve(request: pytest.FixtureRequest) -> AsyncIterator[Serve]:
+    """Serve an application on each host in turn: ``client = await serve(app)``."""
+    async with AsyncExitStack() as stack:
+
+        async def serve_it(app: Any, **options: Any) -> Client:
+            return await stack.enter_async_context(HOSTS[request.param](app, **options))
+
+        yield serve_it

@@ -1,0 +1,168 @@
+"""The hosts that behaviour tests run on: one small client interface over all of them."""
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+import uvicorn
+from multidict import CIMultiDict
+
+from bascule import web
+from bascule.app.handling import Handling
+from bascule.testing import MemoryExchange
+
+Fields = Mapping[str, str] | Iterable[tuple[str, str]]
+Body = bytes | list[bytes] | None
+
+
+@dataclass
+class Answer:
+    """What a client saw."""
+
+    status: int
+    fields: CIMultiDict[str]
+    body: bytes
+    reason: str = ""
+
+    @property
+    def text(self) -> str:
+        return self.body.decode()
+
+
+class Client:
+    """Sends requests to one application on one host.
+
+    Attributes:
+        host: its name, for the few tests that expect something else somewhere.
+        has_connection: whether Connection, Date and reason phrases are ours to see.
+    """
+
+    host = ""
+    has_connection = False
+
+    async def request(
+        self, method: str, target: str, *, fields: Fields = (), body: Body = None
+    ) -> Answer:
+        raise NotImplementedError
+
+    async def get(self, target: str, **kwargs: Any) -> Answer:
+        return await self.request("GET", target, **kwargs)
+
+    async def post(self, target: str, **kwargs: Any) -> Answer:
+        return await self.request("POST", target, **kwargs)
+
+
+@dataclass
+class MemoryClient(Client):
+    """No host at all: handling over an exchange in memory."""
+
+    handling: Handling
+    host: str = "memory"
+    has_connection: bool = True
+    exchanges: list[MemoryExchange] = field(default_factory=list)
+
+    async def request(
+        self, method: str, target: str, *, fields: Fields = (), body: Body = None
+    ) -> Answer:
+        exchange = MemoryExchange(method, target, fields=fields, body=body)
+        self.exchanges.append(exchange)
+        task = asyncio.create_task(exchange.answered_by(self.handling))  # type: ignore[arg-type]
+        await task
+        if exchange.answer is None or exchange.cut_by is not None:
+            raise ConnectionResetError("cut")
+        answer = exchange.answer
+        return Answer(answer.status, CIMultiDict(answer.fields), exchange.sent, answer.reason)
+
+
+@dataclass
+class HttpxClient(Client):
+    """A client of a server, or of an ASGI transport, by httpx."""
+
+    httpx: httpx.AsyncClient
+    host: str
+    has_connection: bool = False
+
+    async def request(
+        self, method: str, target: str, *, fields: Fields = (), body: Body = None
+    ) -> Answer:
+        async def pieces() -> AsyncIterator[bytes]:
+            for piece in body or ():
+                assert isinstance(piece, bytes)
+                yield piece
+
+        content = pieces() if isinstance(body, list) else body
+        pairs = list(fields.items() if isinstance(fields, Mapping) else fields)
+        request = self.httpx.build_request(method, "/", headers=pairs, content=content)
+        request.url = request.url.copy_with(raw_path=target.encode("ascii"))
+        try:
+            answer = await self.httpx.send(request)
+        except (httpx.RemoteProtocolError, httpx.ReadError) as exc:
+            raise ConnectionResetError("cut") from exc
+        raw = CIMultiDict(answer.headers.multi_items())
+        return Answer(answer.status_code, raw, answer.content, answer.reason_phrase)
+
+
+Host = Callable[..., AbstractAsyncContextManager[Client]]
+
+
+@asynccontextmanager
+async def memory(app: web.Application, **options: Any) -> AsyncIterator[Client]:
+    app.freeze()
+    await app.startup()
+    handling = Handling(app, logger=app.logger, **options)
+    try:
+        yield MemoryClient(handling)
+    finally:
+        await app.shutdown()
+        await app.cleanup()
+
+
+@asynccontextmanager
+async def own_socket(app: Any, **options: Any) -> AsyncIterator[Client]:
+    runner = web.AppRunner(app, shutdown_timeout=5, **options)
+    try:
+        await runner.setup()
+        site = web.TCPSite(runner, "127.0.0.1", 0)
+        await site.start()
+        async with httpx.AsyncClient(base_url=site.name, trust_env=False) as client:
+            yield HttpxClient(client, "socket", has_connection=True)
+    finally:
+        await runner.cleanup()
+
+
+@asynccontextmanager
+async def asgi_transport(app: web.Application, **options: Any) -> AsyncIterator[Client]:
+    app._handler_args.update(options)
+    async with app:
+        transport = httpx.ASGITransport(app, raise_app_exceptions=False)
+        async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client:
+            yield HttpxClient(client, "asgi")
+
+
+@asynccontextmanager
+async def uvicorn_guest(app: Any, **options: Any) -> AsyncIterator[Client]:
+    if isinstance(app, web.Application):
+        app._handler_args.update(options)
+    with socket.create_server(("127.0.0.1", 0)) as sock:
+        config = uvicorn.Config(app, log_config=None, access_log=False, http="h11", ws="none")
+        server = uvicorn.Server(config)
+        serving = asyncio.create_task(server.serve(sockets=[sock]))
+        try:
+            base = f"http://127.0.0.1:{sock.getsockname()[1]}"
+            async with httpx.AsyncClient(base_url=base, trust_env=False) as client:
+                yield HttpxClient(client, "uvicorn")
+        finally:
+            server.should_exit = True
+            await serving
+
+
+HOSTS: dict[str, Host] = {
+    "memory": memory,
+    "socket": own_socket,
+    "asgi": asgi_transport,
+    "uvicorn": uvicorn_guest,
+}
