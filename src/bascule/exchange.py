@@ -336,6 +336,11 @@ class Exchange(ABC):
         return default
 
     @property
+    def keeps_alive(self) -> bool:
+        """Whether the connection may go on behind this answer, as far as is known now."""
+        return self.head.keep_alive
+
+    @property
     def default_fields(self) -> list[tuple[str, str]]:
         """Fields that this transport wants in an answer that lacks them (Date, Server)."""
         return []
@@ -569,7 +574,7 @@ class Exchange(ABC):
         self._bodiless = framing is BodyFraming.NONE
         self._remaining = length
         _clean(fields, framing, length)
-        close = close or not self.head.keep_alive or _asks_to_close(fields)
+        close = close or not self.keeps_alive or _asks_to_close(fields)
         return AnswerHead(status, reason, fields, framing, close)
 
     def _prefer_length(self, head: AnswerHead, size: int) -> None:

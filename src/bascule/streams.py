@@ -9,6 +9,7 @@ __all__ = [
     "EMPTY_PAYLOAD",
     "EmptyStreamReader",
     "PayloadAccessError",
+    "PayloadTimeoutError",
     "RequestPayloadError",
     "Source",
     "StreamReader",
@@ -17,6 +18,10 @@ __all__ = [
 
 class RequestPayloadError(Exception):
     """The body of a request could not be read: broken framing or coding, or it stopped coming."""
+
+
+class PayloadTimeoutError(RequestPayloadError):
+    """The body of a request did not come in time."""
 
 
 class PayloadAccessError(Exception):

@@ -13,7 +13,7 @@ from ..exchange import ClientConnectionResetError, Exchange, State
 from ..message.exceptions import HTTPException
 from ..message.request import BaseRequest, Request
 from ..message.response import Response, StreamResponse
-from ..streams import RequestPayloadError
+from ..streams import PayloadTimeoutError, RequestPayloadError
 from ..wire import hdrs
 from .access import AbstractAccessLogger
 
@@ -63,8 +63,9 @@ class Handling:
         if self._handler_cancellation:
             exchange.gone.then(request.task.cancel)
         try:
-            response = await self._run(request)
-            response = await self._finish(request, response, exchange)
+            response = await self._run(request, exchange)
+            if exchange.state is not State.GONE:
+                response = await self._finish(request, response, exchange)
         finally:
             if request._post is not None:
                 request._close_files()
@@ -75,8 +76,11 @@ class Handling:
 
     # -- the handler
 
-    async def _run(self, request: Request) -> StreamResponse:
-        """Call the application; whatever it raises or returns becomes a response."""
+    async def _run(self, request: Request, exchange: Exchange) -> StreamResponse:
+        """Call the application; whatever it raises or returns becomes a response.
+
+        An error behind a head that has left cuts the exchange; the response is for the log then.
+        """
         try:
             response = await self._app._handle(request)
         except HTTPException as exc:
@@ -85,11 +89,14 @@ class Handling:
             self._logger.debug("Ignored premature client disconnection", exc_info=True)
             return Response(status=499, reason="Client Closed Request")
         except RequestPayloadError as exc:
-            return Response(status=400, text=f"400: {exc}")
+            status = 408 if isinstance(exc, PayloadTimeoutError) else 400
+            return Response(status=status, text=f"{status}: {exc}")
         except TimeoutError as exc:
             self._logger.debug("Request handler timed out.", exc_info=exc)
             return Response(status=504)
         except Exception as exc:
+            if not exchange.withdraw():
+                exchange.abort(exc)
             return self._handle_error(request, exc)
         if isinstance(response, HTTPException):
             warnings.warn(
@@ -162,8 +169,6 @@ class Handling:
 
     def _give_way(self, response: StreamResponse, exchange: Exchange) -> None:
         """Another answer was begun before this one: it is taken back, or cut where it has left."""
-        if exchange.state is State.GONE:
-            raise ClientConnectionResetError("Cannot write to closing transport")
         if not exchange.withdraw():
             raise RuntimeError(f"{response!r} comes after the head of another response was sent")
 

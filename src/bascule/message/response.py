@@ -48,10 +48,6 @@ class Answerable(Protocol):
         """The decoded path."""
 
     @property
-    def keep_alive(self) -> bool:
-        """Whether the connection may go on."""
-
-    @property
     def task(self) -> "asyncio.Task[None]":
         """The task that handles the request."""
 
@@ -393,7 +389,7 @@ class StreamResponse(MutableMapping[str | ResponseKey[Any], Any]):
         """Complete the fields, in the order in which aiohttp puts them on the wire."""
         headers = self._headers
         if self._keep_alive is None:
-            self._keep_alive = request.keep_alive
+            self._keep_alive = exchange.keeps_alive
         for morsel in (self._cookies or {}).values():
             headers.add(hdrs.SET_COOKIE, morsel.OutputString())
         self._frame(request)

@@ -9,7 +9,13 @@ from enum import Enum
 from typing import Any, Protocol
 
 from ..exchange import Bytes, ClientConnectionResetError, Head, Responder, State
-from ..streams import EMPTY_PAYLOAD, PayloadAccessError, RequestPayloadError, StreamReader
+from ..streams import (
+    EMPTY_PAYLOAD,
+    PayloadAccessError,
+    PayloadTimeoutError,
+    RequestPayloadError,
+    StreamReader,
+)
 from ..wire.grammar import BadRequest
 from ..wire.head import HeadReader, dump_head, status_line
 from .complaints import Complaints
@@ -196,6 +202,11 @@ class Connection(asyncio.Protocol):
     # -- the server calls
 
     @property
+    def is_condemned(self) -> bool:
+        """Whether no further request is served."""
+        return self._condemned or self._owner.options.keepalive_timeout <= 0
+
+    @property
     def is_busy(self) -> bool:
         """Whether a request is being answered."""
         return self._cycle is not None
@@ -340,7 +351,8 @@ class Connection(asyncio.Protocol):
             return
         self.phase = Phase.FAREWELL
         self._pause_reading()
-        error = RequestPayloadError(exc.detail)
+        error_class = PayloadTimeoutError if exc.status == 408 else RequestPayloadError
+        error = error_class(exc.detail)
         error.__cause__ = exc
         self._cycle.body.set_exception(error)
 
@@ -416,11 +428,9 @@ class Connection(asyncio.Protocol):
             self._owner.closed(self)
         if self.phase in (Phase.CLOSED, Phase.LOST):
             return
-        options = self._owner.options
-        goes_on = cycle.keeps_alive and not self._condemned and options.keepalive_timeout > 0
         if cycle.state is not State.ENDED:
             self.abort()
-        elif not goes_on or self._owner.stopping:
+        elif not cycle.goes_on or self.is_condemned or self._owner.stopping:
             self._say_farewell()
         elif self.phase is Phase.TURN:
             self._next()

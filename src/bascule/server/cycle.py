@@ -32,6 +32,10 @@ class Wire(Protocol):
     def write(self, data: Bytes) -> None:
         """Hand bytes to the transport."""
 
+    @property
+    def is_condemned(self) -> bool:
+        """Whether the connection ends behind the answer in progress."""
+
     def room(self) -> "asyncio.Future[None] | None":
         """Give what to await before more is written; None when there is room."""
 
@@ -43,20 +47,25 @@ class Cycle(Exchange):
     """One request and its answer on a connection; ends with the answer's last byte.
 
     Attributes:
-        keeps_alive: whether the connection may go on after this answer; known once it started.
+        goes_on: whether the connection goes on behind this answer, as its head told.
     """
 
-    __slots__ = ("_framing", "_wire", "keeps_alive")
+    __slots__ = ("_framing", "_wire", "goes_on")
 
     def __init__(self, wire: Wire, head: Head, body: StreamReader = EMPTY_PAYLOAD) -> None:
         super().__init__(head, body)
         self._wire = wire
         self._framing = BodyFraming.NONE
-        self.keeps_alive = head.keep_alive
+        self.goes_on = head.keep_alive
 
     def extra(self, name: str, default: Any = None) -> Any:
         """Look up a fact of the transport, such as ``peername``."""
         return self._wire.get_extra_info(name, default)
+
+    @property
+    def keeps_alive(self) -> bool:
+        """Whether both sides let the connection go on."""
+        return self.head.keep_alive and not self._wire.is_condemned
 
     @property
     def default_fields(self) -> list[tuple[str, str]]:
@@ -92,7 +101,7 @@ class Cycle(Exchange):
         fields = head.fields
         names = {name.lower() for name, _ in fields}
         self._framing = head.framing
-        self.keeps_alive = not head.close
+        self.goes_on = not head.close
         if head.framing is BodyFraming.CHUNKED and "transfer-encoding" not in names:
             fields.append(("Transfer-Encoding", "chunked"))
         if "connection" not in names:
