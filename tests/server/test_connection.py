@@ -547,7 +547,7 @@ async def test_download_waits_for_its_client() -> None:
             written += 2**16
         return response
 
-    async with serve(app_of(handler)) as served, served.connect(limit=2**10) as wire:
+    async with serve(app_of(handler)) as served, served.connect(limit=2**16) as wire:
         await wire.send(GET)
         connection = await served.alone()
         async with asyncio.timeout(PATIENCE):

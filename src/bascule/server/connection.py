@@ -477,9 +477,13 @@ class Connection(asyncio.Protocol):
 
     def _say_farewell(self) -> None:
         """Close, and before that let the peer read the answer if it is still sending."""
-        complete = self.phase in (Phase.TURN, Phase.HEAD) and not self._ahead and not self._reader
+        unread = (
+            self._ahead
+            if self.phase is Phase.TURN
+            else self.phase is not Phase.HEAD or self._reader
+        )
         transport = self._transport
-        if complete or transport is None or not transport.can_write_eof():
+        if not unread or transport is None or not transport.can_write_eof():
             self._close()
             return
         self.phase = Phase.FAREWELL

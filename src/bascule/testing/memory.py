@@ -81,9 +81,7 @@ class MemoryExchange(Exchange):
         elif body is not None:
             given.setdefault("Transfer-Encoding", "chunked")
         raw = tuple((n.encode(), v.encode("utf-8", "surrogateescape")) for n, v in given.items())
-        head = Head(
-            method, target, raw, version=version, scheme=scheme, root_path=root_path
-        )
+        head = Head(method, target, raw, version=version, scheme=scheme, root_path=root_path)
         super().__init__(head, _make_body(body))
         self._extra = {"peername": ("127.0.0.1", 1), "sockname": ("127.0.0.1", 80), **(extra or {})}
         self.informed: list[tuple[int, list[tuple[str, str]]]] = []
