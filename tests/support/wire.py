@@ -44,12 +44,12 @@ class Wire:
         return first, fields, body
 
     async def _read_chunks(self) -> bytes:
-        body = b""
+        pieces = []
         while size := int(await self.reader.readuntil(b"\r\n"), 16):
-            body += await self.reader.readexactly(size)
+            pieces.append(await self.reader.readexactly(size))
             assert await self.reader.readexactly(2) == b"\r\n"
         assert await self.reader.readexactly(2) == b"\r\n"
-        return body
+        return b"".join(pieces)
 
     async def read_all(self) -> bytes:
         """Read until the server closes."""
