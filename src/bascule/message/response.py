@@ -408,7 +408,7 @@ class StreamResponse(MutableMapping[str | ResponseKey[Any], Any]):
         """Say in the fields how the body ends (RFC 9112 section 6)."""
         headers, version = self._headers, request.version
         if self._chunked:
-            if version != HttpVersion11:
+            if version < HttpVersion11:
                 raise RuntimeError(
                     f"Using chunked encoding is forbidden for HTTP/{version.major}.{version.minor}"
                 )
