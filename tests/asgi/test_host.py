@@ -101,9 +101,7 @@ async def test_bodies_both_ways() -> None:
     async with serve(http(handler)) as served, served.connect() as wire:
         for data in (b"", b"12345", bytes(500_000)):
             head = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % len(data)
-            _, (_, fields, got) = await asyncio.gather(
-                wire.send(head + data), wire.read_answer()
-            )
+            _, (_, fields, got) = await asyncio.gather(wire.send(head + data), wire.read_answer())
             assert (got, fields[b"x-size"]) == (data, b"%d" % len(data))
 
 

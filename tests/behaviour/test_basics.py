@@ -367,9 +367,7 @@ async def test_fields_cannot_be_injected(
     assert "Error handling request" in caplog.text
 
 
-async def test_response_used_twice_says_so(
-    serve: Any, caplog: pytest.LogCaptureFixture
-) -> None:
+async def test_response_used_twice_says_so(serve: Any, caplog: pytest.LogCaptureFixture) -> None:
     response = web.Response(text="once")
 
     async def handler(request: web.Request) -> web.Response:

@@ -207,9 +207,7 @@ async def test_100_continue_comes_with_the_first_read() -> None:
         return web.Response(body=await request.read())
 
     async with serve(app_of(handler)) as served, served.connect() as wire:
-        await wire.send(
-            request("/", "Content-Length: 3", "Expect: 100-continue", method="POST")
-        )
+        await wire.send(request("/", "Content-Length: 3", "Expect: 100-continue", method="POST"))
         reading.set()
         assert await wire.read_head() == (b"HTTP/1.1 100 Continue", {})
         await wire.send(b"abc")
@@ -324,9 +322,7 @@ async def test_body_shorter_than_declared(caplog: pytest.LogCaptureFixture) -> N
             done.set()
 
     async with serve(app_of(handler), access_log=None) as served:
-        answer = await served.exchange(
-            request("/", "Content-Length: 10", method="POST") + b"short"
-        )
+        answer = await served.exchange(request("/", "Content-Length: 10", method="POST") + b"short")
         await done.wait()
         assert answer == b""
         assert isinstance(failed[0], ConnectionResetError)
@@ -778,9 +774,7 @@ async def test_tls() -> None:
         served.connect(ssl=client_context, server_hostname="localhost") as wire,
     ):
         for size in (0, 3_000_000):
-            upload = wire.send(
-                request("/", f"Content-Length: {size}", method="POST") + bytes(size)
-            )
+            upload = wire.send(request("/", f"Content-Length: {size}", method="POST") + bytes(size))
             (_, fields, body), _ = await asyncio.gather(wire.read_answer(), upload)
             assert body == b"https" + bytes(size)
             assert fields[b"x"] == b"https://x/"
