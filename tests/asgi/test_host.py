@@ -292,6 +292,21 @@ async def test_an_application_that_returns_too_early(
     assert len([r for r in caplog.records if r.levelno == logging.ERROR]) == 1
 
 
+async def test_an_error_behind_a_whole_response_is_logged_only(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async def handler(scope: Any, receive: Any, send: Any) -> None:
+        await send({**START, "status": 500})
+        await send(body(b"a page of its own"))
+        raise ValueError("as Starlette raises behind its error page")
+
+    async with serve(http(handler), access_log=None) as served, served.connect() as wire:
+        for _ in range(2):
+            await wire.send(GET)
+            assert (await wire.read_answer())[2] == b"a page of its own"
+    assert len(caplog.records) == 2
+
+
 async def test_send_waits_while_the_client_does_not_read() -> None:
     sent = 0
 

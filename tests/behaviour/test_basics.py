@@ -555,6 +555,34 @@ async def test_error_while_the_head_is_held_is_a_clean_500(
     assert answer.status == 500
 
 
+async def test_error_behind_a_whole_answer_harms_nothing(
+    serve: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def handler(request: web.Request) -> web.StreamResponse:
+        response = web.Response(text="whole")
+        await response.prepare(request)
+        await response.write_eof()
+        raise ValueError("too late")
+
+    client = await serve(make_app(web.get("/", handler)))
+    for _ in range(2):
+        assert (await client.get("/")).text == "whole"
+    assert caplog.text.count("Error handling request") == 2
+
+
+async def test_response_behind_a_whole_answer_is_an_error(
+    serve: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def handler(request: web.Request) -> web.StreamResponse:
+        response = web.Response(text="whole")
+        await response.prepare(request)
+        await response.write_eof()
+        return web.Response(text="another")
+
+    client = await serve(make_app(web.get("/", handler)))
+    assert (await client.get("/")).text == "whole"
+
+
 async def test_timeout_is_504(serve: Any) -> None:
     async def handler(request: web.Request) -> web.Response:
         raise TimeoutError

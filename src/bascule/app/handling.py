@@ -20,6 +20,9 @@ from .access import AbstractAccessLogger
 __all__ = ["Handler", "Handling", "LoggedResponder"]
 
 
+_OVER = (State.ENDED, State.GONE)
+
+
 class Handler(Protocol):
     """What answers requests: an application."""
 
@@ -64,7 +67,7 @@ class Handling:
             exchange.gone.then(request.task.cancel)
         try:
             response = await self._run(request, exchange)
-            if exchange.state is not State.GONE:
+            if exchange.state not in _OVER or response.prepared:
                 response = await self._finish(request, response, exchange)
         finally:
             if request._post is not None:
@@ -95,7 +98,7 @@ class Handling:
             self._logger.debug("Request handler timed out.", exc_info=exc)
             return Response(status=504)
         except Exception as exc:
-            if not exchange.withdraw():
+            if exchange.state is not State.ENDED and not exchange.withdraw():
                 exchange.abort(exc)
             return self._handle_error(request, exc)
         if isinstance(response, HTTPException):

@@ -154,7 +154,9 @@ class _Call:
 
 
 async def _fail(exchange: Exchange, cause: BaseException) -> None:
-    """Answer 500 if the head has not left, else cut."""
+    """Answer 500 if the head has not left, else cut; a whole answer stays as it is."""
+    if exchange.state is State.ENDED:
+        return
     if not exchange.withdraw():
         exchange.abort(cause)
         return
