@@ -4,6 +4,8 @@ A `Responder` is given an `Exchange` and answers it. A native application is a r
 ASGI application is one; a server knows nothing else. The state of an answer is one table, in
 `Exchange`, which also frames: it counts bytes against Content-Length, cuts what is too much,
 cuts the connection where too little came, and keeps bodies away from answers that have none.
+
+One long file on purpose: the table, what it guards and the hooks behind it are read together.
 """
 
 import asyncio
@@ -11,18 +13,25 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Generator, Iterable, Sequence
 from dataclasses import dataclass
-from enum import Enum, IntEnum
+from enum import IntEnum
 from typing import Any, Final
 
 from multidict import CIMultiDict, CIMultiDictProxy, istr
 
 from .streams import EMPTY_PAYLOAD, StreamReader
+from .wire.framing import (
+    BodyFraming,
+    asks_to_close,
+    clean_framing,
+    declared_length,
+    has_field,
+    has_no_content,
+)
 from .wire.grammar import HttpVersion, HttpVersion10, HttpVersion11
 from .wire.head import check_fields, check_status
 
 __all__ = [
     "AnswerHead",
-    "BodyFraming",
     "Bytes",
     "Channel",
     "ClientConnectionResetError",
@@ -173,15 +182,6 @@ class Gone:
             callbacks, self._callbacks = self._callbacks, []
             for callback in callbacks:
                 callback()
-
-
-class BodyFraming(Enum):
-    """How the end of an answer's body is told (RFC 9112 section 6.3)."""
-
-    NONE = "no body at all"
-    LENGTH = "Content-Length"
-    CHUNKED = "chunked transfer coding"
-    CLOSE = "end of the connection"
 
 
 @dataclass(slots=True)
@@ -394,7 +394,7 @@ class Exchange(ABC):
     ) -> None:
         """Send a whole answer in one call; a missing Content-Length is filled in."""
         pairs = list(fields)
-        if not (_has_no_content(status) or _has(pairs, "content-length")):
+        if not (has_no_content(status) or has_field(pairs, "content-length")):
             pairs.append(("Content-Length", str(len(body))))
         head = self._frame(status, reason, pairs, close)
         self._move(_Event.RESPOND)
@@ -560,8 +560,8 @@ class Exchange(ABC):
         """
         check_status(status, reason)
         check_fields(fields)
-        length = _declared_length(fields)
-        if _has_no_content(status):
+        length = declared_length(fields)
+        if has_no_content(status):
             length, framing = (length if status == 304 else None), BodyFraming.NONE
         elif self.head.method == "HEAD":
             framing = BodyFraming.NONE
@@ -573,67 +573,17 @@ class Exchange(ABC):
             framing, close = BodyFraming.CLOSE, True
         self._bodiless = framing is BodyFraming.NONE
         self._remaining = length
-        _clean(fields, framing, length)
-        close = close or not self.keeps_alive or _asks_to_close(fields)
+        clean_framing(fields, framing, length)
+        close = close or not self.keeps_alive or asks_to_close(fields)
         return AnswerHead(status, reason, fields, framing, close)
 
     def _prefer_length(self, head: AnswerHead, size: int) -> None:
         """Turn an answer that is whole before its head left from chunks to a length,
         unless chunks were asked for."""
-        if not _has(head.fields, "transfer-encoding"):
+        if not has_field(head.fields, "transfer-encoding"):
             head.framing = BodyFraming.LENGTH
             head.fields.append(("Content-Length", str(size)))
             self._remaining = size
-
-
-def _has_no_content(status: int) -> bool:
-    """Whether answers of this status never have a body (RFC 9110 section 6.4.1)."""
-    return status in (204, 304) or status < 200
-
-
-def _has(fields: Fields, name: str) -> bool:
-    return any(n.lower() == name for n, _ in fields)
-
-
-def _asks_to_close(fields: Fields) -> bool:
-    return any(
-        name.lower() == "connection" and "close" in {t.strip() for t in value.lower().split(",")}
-        for name, value in fields
-    )
-
-
-def _declared_length(fields: Fields) -> int | None:
-    """Find the Content-Length.
-
-    Raises:
-        ValueError: it is not a plain number, or there are two that differ.
-    """
-    lengths = {value for name, value in fields if name.lower() == "content-length"}
-    if not lengths:
-        return None
-    value = min(lengths)
-    if len(lengths) > 1 or not (value.isascii() and value.isdecimal()):
-        raise ValueError(f"Invalid Content-Length in the answer: {sorted(lengths)!r:.100}")
-    return int(value)
-
-
-def _clean(fields: list[tuple[str, str]], framing: BodyFraming, length: int | None) -> None:
-    """Drop framing fields that would contradict how the body is framed.
-
-    A responder's Transfer-Encoding is a wish for chunks, kept in its place when it is granted;
-    the coding itself is ours (ASGI says to ignore it, so that no two are ever on the wire).
-    """
-    kept: list[tuple[str, str]] = []
-    chunked = framing is BodyFraming.CHUNKED
-    for name, value in fields:
-        low = name.lower()
-        if low == "transfer-encoding":
-            if chunked:
-                kept.append((name, "chunked"))
-                chunked = False
-        elif low != "content-length" or length is not None:
-            kept.append((name, value))
-    fields[:] = kept
 
 
 class Channel(ABC):

@@ -69,7 +69,8 @@ from .message.exceptions import (
 from .message.forms import FileField
 from .message.keys import AppKey, NotAppKeyWarning, RequestKey, ResponseKey
 from .message.request import BaseRequest, Request
-from .message.response import Response, StreamResponse, json_response
+from .message.response import Response, json_response
+from .message.stream import StreamResponse
 from .routing.dispatcher import UrlDispatcher, UrlMappingMatchInfo
 from .routing.middlewares import Middleware, middleware
 from .routing.resources import (

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from ..message.request import BaseRequest
-from ..message.response import StreamResponse
+from ..message.stream import StreamResponse
 
 __all__ = ["AbstractAccessLogger", "AccessLogger"]
 

@@ -11,7 +11,7 @@ from ..asgi.lifespan import serve_lifespan
 from ..exchange import Exchange
 from ..message.keys import AppKey, BaseKey, warn_about_str
 from ..message.request import Request
-from ..message.response import StreamResponse
+from ..message.stream import StreamResponse
 from ..routing.dispatcher import UrlDispatcher, UrlMappingMatchInfo
 from ..routing.middlewares import Middleware, chain
 from ..routing.resources import AbstractRoute, Handler, ResourceRoute

@@ -12,7 +12,8 @@ from typing import Any, Protocol
 from ..exchange import ClientConnectionResetError, Exchange, State
 from ..message.exceptions import HTTPException
 from ..message.request import BaseRequest, Request
-from ..message.response import Response, StreamResponse
+from ..message.response import Response
+from ..message.stream import StreamResponse
 from ..streams import PayloadTimeoutError, RequestPayloadError
 from ..wire import hdrs
 from .access import AbstractAccessLogger

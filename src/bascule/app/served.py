@@ -70,6 +70,7 @@ class _Native:
         self._options = options
 
     async def startup(self) -> Responder:
+        """Freeze and start it."""
         self._app.freeze()
         await self._app.startup()
         options = self._options
@@ -82,9 +83,11 @@ class _Native:
         )
 
     async def shutdown(self) -> None:
+        """Send its `on_shutdown`."""
         await self._app.shutdown()
 
     async def cleanup(self) -> None:
+        """Clean it up."""
         await self._app.cleanup()
 
 
@@ -97,6 +100,7 @@ class _Hosted:
         self._lifespan: Lifespan | None = None
 
     async def startup(self) -> Responder:
+        """Start its lifespan."""
         logger = self._options.logger
         self._lifespan = Lifespan(self._app, logger=logger)
         await self._lifespan.startup()
@@ -109,6 +113,7 @@ class _Hosted:
         """Do nothing: a hosted application is told after its last request."""
 
     async def cleanup(self) -> None:
+        """End its lifespan."""
         lifespan, self._lifespan = self._lifespan, None
         if lifespan is not None:
             await lifespan.shutdown()

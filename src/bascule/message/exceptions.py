@@ -7,7 +7,8 @@ from typing import Any
 from yarl import URL
 
 from ..wire import hdrs
-from .response import LooseHeaders, Response
+from .response import Response
+from .stream import LooseHeaders
 
 __all__ = [
     "HTTPAccepted",

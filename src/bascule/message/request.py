@@ -21,7 +21,7 @@ from .forms import FileField, FormLimits, FormValue, read_form
 from .keys import AppKey, BaseKey, RequestKey, warn_about_str
 
 if TYPE_CHECKING:
-    from .response import StreamResponse
+    from .stream import StreamResponse
 
 __all__ = ["ApplicationView", "BaseRequest", "FileField", "MatchInfo", "Request"]
 

@@ -5,7 +5,7 @@ from functools import partial, update_wrapper
 from typing import Any, TypeVar
 
 from ..message.request import Request
-from ..message.response import StreamResponse
+from ..message.stream import StreamResponse
 from .resources import Handler
 
 __all__ = ["Middleware", "chain", "middleware"]

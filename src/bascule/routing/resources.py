@@ -13,7 +13,7 @@ from yarl import URL
 
 from ..message.exceptions import HTTPException, HTTPExpectationFailed, HTTPMethodNotAllowed
 from ..message.request import Request
-from ..message.response import StreamResponse
+from ..message.stream import StreamResponse
 from ..wire import hdrs
 from ..wire.grammar import is_token
 

@@ -3,9 +3,10 @@
 import time
 from typing import TYPE_CHECKING, Any, Protocol
 
-from ..exchange import AnswerHead, BodyFraming, Bytes, Exchange, Fields, Head
+from ..exchange import AnswerHead, Bytes, Exchange, Fields, Head
 from ..streams import EMPTY_PAYLOAD, StreamReader
 from ..wire.fields import dump_date
+from ..wire.framing import BodyFraming
 from ..wire.grammar import HttpVersion10
 from ..wire.head import dump_head, status_line
 

@@ -8,7 +8,6 @@ from multidict import CIMultiDict
 
 from ..exchange import (
     AnswerHead,
-    BodyFraming,
     Bytes,
     Channel,
     ClientConnectionResetError,
@@ -19,6 +18,7 @@ from ..exchange import (
     _Event,
 )
 from ..streams import EMPTY_PAYLOAD, StreamReader
+from ..wire.framing import BodyFraming
 from ..wire.grammar import HttpVersion, HttpVersion11
 
 __all__ = ["MemoryChannel", "MemoryExchange"]

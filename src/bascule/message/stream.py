@@ -1,0 +1,485 @@
+"""The answer that a handler writes piece by piece; every other kind is built on it."""
+
+import math
+import warnings
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, MutableMapping
+from datetime import UTC, datetime
+from http import HTTPStatus
+from http.cookies import Morsel, SimpleCookie
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, overload
+
+from multidict import CIMultiDict
+
+from ..exchange import Bytes, Exchange
+from ..wire import hdrs
+from ..wire.fields import dump_date, parse_content_type, parse_date
+from ..wire.framing import has_no_content
+from ..wire.grammar import HttpVersion, HttpVersion10, HttpVersion11
+from .keys import BaseKey, ResponseKey, warn_about_str
+
+if TYPE_CHECKING:
+    import asyncio
+
+__all__ = ["Answerable", "LooseHeaders", "StreamResponse"]
+
+_T = TypeVar("_T")
+LooseHeaders = Mapping[str, str] | Iterable[tuple[str, str]]
+
+_PHRASES = {status.value: status.phrase for status in HTTPStatus}
+
+
+class Answerable(Protocol):
+    """What a response needs of the request it answers; every request has it."""
+
+    _exchange: Exchange
+    _prepare_hook: Callable[[Any], Awaitable[None]] | None
+
+    @property
+    def version(self) -> HttpVersion:
+        """The HTTP version of the request."""
+
+    @property
+    def method(self) -> str:
+        """The method."""
+
+    @property
+    def path(self) -> str:
+        """The decoded path."""
+
+    @property
+    def task(self) -> "asyncio.Task[None]":
+        """The task that handles the request."""
+
+
+class StreamResponse(MutableMapping[str | ResponseKey[Any], Any]):
+    """An answer whose body is written piece by piece. Also a mapping for its data.
+
+    Its life: headers are set, `prepare` decides the head, `write` sends pieces, `write_eof`
+    ends it. Names and behaviour are those of ``aiohttp.web.StreamResponse``.
+
+    Args:
+        status: status code.
+        reason: reason phrase; the standard one when None.
+        headers: copied, never changed.
+
+    Raises:
+        ValueError: the reason holds a line break.
+    """
+
+    # No __slots__ here: HTTPException is a response and an Exception, and two fixed layouts
+    # do not combine in one class.
+
+    def __init__(
+        self,
+        *,
+        status: int = 200,
+        reason: str | None = None,
+        headers: LooseHeaders | None = None,
+    ) -> None:
+        self._headers: CIMultiDict[str] = CIMultiDict(headers or ())
+        self._state: dict[str | ResponseKey[Any], Any] | None = None
+        self._cookies: SimpleCookie | None = None
+        self._content_type: tuple[str, dict[str, str]] | None = None
+        self._keep_alive: bool | None = None
+        self._chunked = False
+        self._request: Answerable | None = None
+        self._exchange: Exchange | None = None
+        self._ended = False
+        self._must_be_empty = False
+        self._set_status(status, reason)
+
+    # -- the mapping
+
+    @overload
+    def __getitem__(self, key: ResponseKey[_T]) -> _T: ...
+    @overload
+    def __getitem__(self, key: str) -> Any: ...
+    def __getitem__(self, key: str | ResponseKey[Any]) -> Any:
+        if self._state is None:
+            raise KeyError(key)
+        return self._state[key]
+
+    @overload
+    def __setitem__(self, key: ResponseKey[_T], value: _T) -> None: ...
+    @overload
+    def __setitem__(self, key: str, value: Any) -> None: ...
+    def __setitem__(self, key: str | ResponseKey[Any], value: Any) -> None:
+        if self._state is None:
+            self._state = {}
+        if not isinstance(key, BaseKey) and key not in self._state:
+            warn_about_str("ResponseKey")
+        self._state[key] = value
+
+    def __delitem__(self, key: str | ResponseKey[Any]) -> None:
+        if self._state is None:
+            raise KeyError(key)
+        del self._state[key]
+
+    def __len__(self) -> int:
+        return len(self._state or ())
+
+    def __iter__(self) -> Iterator[str | ResponseKey[Any]]:
+        return iter(self._state or ())
+
+    def __bool__(self) -> bool:
+        return True
+
+    def __eq__(self, other: object) -> bool:
+        return self is other
+
+    def __hash__(self) -> int:
+        return id(self)
+
+    def __repr__(self) -> str:
+        if self._ended:
+            info = "eof"
+        elif self._request is not None:
+            info = f"{self._request.method} {self._request.path} "
+        else:
+            info = "not prepared"
+        return f"<{type(self).__name__} {self.reason} {info}>"
+
+    # -- the head
+
+    @property
+    def prepared(self) -> bool:
+        """Whether the head was decided."""
+        return self._exchange is not None or self._ended
+
+    @property
+    def task(self) -> "asyncio.Task[None] | None":
+        """The task that handles the request; None before `prepare`."""
+        return self._request.task if self._request is not None else None
+
+    @property
+    def status(self) -> int:
+        """The status code."""
+        return self._status
+
+    @property
+    def reason(self) -> str:
+        """The reason phrase."""
+        return self._reason
+
+    def set_status(self, status: int, reason: str | None = None) -> None:
+        """Change status and reason.
+
+        Raises:
+            AssertionError: the head was decided already.
+        """
+        if self.prepared:
+            raise AssertionError(
+                "Cannot change the response status code after the headers are sent"
+            )
+        self._set_status(status, reason)
+
+    def _set_status(self, status: int, reason: str | None) -> None:
+        self._status = int(status)
+        if reason is None:
+            reason = _PHRASES.get(self._status, "")
+        elif "\r" in reason or "\n" in reason:
+            raise ValueError("Reason cannot contain \\r or \\n")
+        self._reason = reason
+
+    @property
+    def headers(self) -> CIMultiDict[str]:
+        """The header fields, to be changed until `prepare`."""
+        return self._headers
+
+    @property
+    def cookies(self) -> SimpleCookie:
+        """The cookies that will be set."""
+        if self._cookies is None:
+            self._cookies = SimpleCookie()
+        return self._cookies
+
+    @property
+    def keep_alive(self) -> bool | None:
+        """Whether the connection goes on after this answer; None before that is known."""
+        return self._keep_alive
+
+    def force_close(self) -> None:
+        """End the connection after this answer."""
+        self._keep_alive = False
+
+    @property
+    def chunked(self) -> bool:
+        """Whether chunked transfer coding was asked for."""
+        return self._chunked
+
+    def enable_chunked_encoding(self) -> None:
+        """Ask for chunked transfer coding.
+
+        Raises:
+            RuntimeError: a Content-Length is set.
+        """
+        if hdrs.CONTENT_LENGTH in self._headers:
+            raise RuntimeError("You can't enable chunked encoding when a content length is set")
+        self._chunked = True
+
+    @property
+    def content_length(self) -> int | None:
+        """The declared length of the body in bytes; None takes it away."""
+        length = self._headers.get(hdrs.CONTENT_LENGTH)
+        return None if length is None else int(length)
+
+    @content_length.setter
+    def content_length(self, value: int | None) -> None:
+        if value is None:
+            self._headers.pop(hdrs.CONTENT_LENGTH, None)
+            return
+        if self._chunked:
+            raise RuntimeError("You can't set content length when chunked encoding is enable")
+        self._headers[hdrs.CONTENT_LENGTH] = str(int(value))
+
+    @property
+    def content_type(self) -> str:
+        """The media type without its parameters."""
+        return self._parsed_content_type()[0]
+
+    @content_type.setter
+    def content_type(self, value: str) -> None:
+        _, parameters = self._parsed_content_type()
+        self._dump_content_type(str(value), parameters)
+
+    @property
+    def charset(self) -> str | None:
+        """The charset of the media type; None takes it away."""
+        return self._parsed_content_type()[1].get("charset")
+
+    @charset.setter
+    def charset(self, value: str | None) -> None:
+        media, parameters = self._parsed_content_type()
+        if hdrs.CONTENT_TYPE not in self._headers:
+            raise RuntimeError(
+                "Setting charset for application/octet-stream doesn't make sense, "
+                "setup content_type first"
+            )
+        parameters.pop("charset", None)
+        if value is not None:
+            parameters["charset"] = str(value).lower()
+        self._dump_content_type(media, parameters)
+
+    @property
+    def last_modified(self) -> datetime | None:
+        """The Last-Modified field as an aware time; set from a datetime, seconds or text."""
+        return parse_date(self._headers.get(hdrs.LAST_MODIFIED))
+
+    @last_modified.setter
+    def last_modified(self, value: datetime | float | str | None) -> None:
+        if value is None:
+            self._headers.pop(hdrs.LAST_MODIFIED, None)
+        elif isinstance(value, int | float):
+            self._headers[hdrs.LAST_MODIFIED] = dump_date(math.ceil(value))
+        elif isinstance(value, datetime):
+            seconds = value.replace(tzinfo=value.tzinfo or UTC).timestamp()
+            self._headers[hdrs.LAST_MODIFIED] = dump_date(seconds)
+        elif isinstance(value, str):
+            self._headers[hdrs.LAST_MODIFIED] = value
+        else:
+            raise TypeError(f"Unsupported type for last_modified: {type(value).__name__}")
+
+    def _parsed_content_type(self) -> tuple[str, dict[str, str]]:
+        media, parameters = parse_content_type(self._headers.get(hdrs.CONTENT_TYPE))
+        return media, parameters
+
+    def _dump_content_type(self, media: str, parameters: dict[str, str]) -> None:
+        pairs = "".join(f"; {name}={value}" for name, value in parameters.items())
+        self._headers[hdrs.CONTENT_TYPE] = media + pairs
+
+    # -- cookies
+
+    def set_cookie(
+        self,
+        name: str,
+        value: str,
+        *,
+        expires: str | None = None,
+        domain: str | None = None,
+        max_age: int | str | None = None,
+        path: str = "/",
+        secure: bool | None = None,
+        httponly: bool | None = None,
+        version: str | None = None,
+        samesite: str | None = None,
+    ) -> None:
+        """Set a cookie; attributes that are None are left as they are.
+
+        Raises:
+            ValueError: an attribute holds a semicolon or a control character, with which it
+                could add attributes of its own.
+        """
+        cookies = self.cookies
+        if name in cookies and cookies[name].coded_value == '""':
+            del cookies[name]  # deleted before, with an expiry that must not stay
+        cookies[name] = value
+        morsel = cookies[name]
+        if expires is None and morsel["expires"] == _EXPIRED:
+            morsel["expires"] = ""
+        attributes: dict[str, Any] = {
+            "expires": expires,
+            "domain": domain,
+            "max-age": None if max_age is None else str(max_age),
+            "path": path,
+            "secure": secure,
+            "httponly": httponly,
+            "version": version,
+            "samesite": samesite,
+        }
+        for key, given in attributes.items():
+            if given is not None:
+                _set_attribute(morsel, key, given)
+
+    def del_cookie(
+        self,
+        name: str,
+        *,
+        domain: str | None = None,
+        path: str = "/",
+        secure: bool | None = None,
+        httponly: bool | None = None,
+        samesite: str | None = None,
+    ) -> None:
+        """Make the client forget a cookie, by an expiry in the past."""
+        self.cookies.pop(name, None)
+        self.set_cookie(
+            name,
+            "",
+            max_age=0,
+            expires=_EXPIRED,
+            domain=domain,
+            path=path,
+            secure=secure,
+            httponly=httponly,
+            samesite=samesite,
+        )
+
+    # -- sending
+
+    async def prepare(self, request: Answerable) -> Exchange | None:
+        """Decide the head for `request`; it leaves with the first piece of the body, or at the
+        end of this step of the event loop.
+
+        Returns:
+            what the body is written to; None after the answer has ended.
+
+        Raises:
+            ConnectionResetError: the peer has left.
+        """
+        if self._ended:
+            return None
+        if self._exchange is not None:
+            return self._exchange
+        self._must_be_empty = _is_empty(request.method, self._status)
+        return await self._start(request)
+
+    async def _start(self, request: Answerable) -> Exchange:
+        exchange = request._exchange
+        self._request = request
+        self._prepare_headers(request, exchange)
+        if request._prepare_hook is not None:
+            await request._prepare_hook(self)
+        close = not self._keep_alive
+        exchange.start(self._status, self._reason, self._headers.items(), close=close)
+        self._exchange = exchange
+        return exchange
+
+    def _prepare_headers(self, request: Answerable, exchange: Exchange) -> None:
+        """Complete the fields, in the order in which aiohttp puts them on the wire."""
+        headers = self._headers
+        if self._keep_alive is None:
+            self._keep_alive = exchange.keeps_alive
+        for morsel in (self._cookies or {}).values():
+            headers.add(hdrs.SET_COOKIE, morsel.OutputString())
+        self._frame(request)
+        if self._status not in (204, 304) and self._status >= 200:
+            self._default_content_type()
+        for name, value in exchange.default_fields:
+            headers.setdefault(name, value)
+        if hdrs.CONNECTION not in headers:
+            if request.version == HttpVersion10:
+                if self._keep_alive:
+                    headers[hdrs.CONNECTION] = "keep-alive"
+            elif not self._keep_alive:
+                headers[hdrs.CONNECTION] = "close"
+
+    def _frame(self, request: Answerable) -> None:
+        """Say in the fields how the body ends (RFC 9112 section 6)."""
+        headers, version = self._headers, request.version
+        if self._chunked:
+            if version < HttpVersion11:
+                raise RuntimeError(
+                    f"Using chunked encoding is forbidden for HTTP/{version.major}.{version.minor}"
+                )
+            if not self._must_be_empty:
+                headers[hdrs.TRANSFER_ENCODING] = "chunked"
+        elif self._must_be_empty:
+            if has_no_content(self._status):
+                headers.pop(hdrs.CONTENT_LENGTH, None)
+                headers.pop(hdrs.TRANSFER_ENCODING, None)
+        elif self.content_length is None:
+            if version >= HttpVersion11:
+                headers[hdrs.TRANSFER_ENCODING] = "chunked"
+            else:
+                self._keep_alive = False
+
+    def _default_content_type(self) -> None:
+        if self._headers.get(hdrs.CONTENT_LENGTH) != "0":
+            self._headers.setdefault(hdrs.CONTENT_TYPE, "application/octet-stream")
+
+    async def write(self, data: Bytes) -> None:
+        """Send a piece of the body; waits while the peer does not read.
+
+        Raises:
+            RuntimeError: before `prepare`, or after the end.
+            ConnectionResetError: the peer has left.
+        """
+        if not isinstance(data, bytes | bytearray | memoryview):
+            raise AssertionError(f"data argument must be byte-ish ({type(data)!r})")
+        if self._ended:
+            raise RuntimeError("Cannot call write() after write_eof()")
+        if self._exchange is None:
+            raise RuntimeError("Cannot call write() before prepare()")
+        await self._exchange.write(data)
+
+    async def drain(self) -> None:
+        """Send what is held and wait until the transport has room; deprecated, write() does."""
+        if self._ended:
+            raise AssertionError("EOF has already been sent")
+        if self._exchange is None:
+            raise AssertionError("Response has not been started")
+        warnings.warn(
+            "drain method is deprecated, use await resp.write()", DeprecationWarning, stacklevel=2
+        )
+        await self._exchange.drain()
+
+    async def write_eof(self, data: Bytes = b"") -> None:
+        """End the answer; a second call does nothing."""
+        if self._ended:
+            return
+        if self._exchange is None:
+            raise AssertionError("Response has not been started")
+        await self._exchange.write_eof(data)
+        self._ended = True
+
+    @property
+    def body_length(self) -> int:
+        """Bytes sent for this answer; 0 before `prepare`."""
+        return self._exchange.bytes_sent if self._exchange is not None else 0
+
+
+_EXPIRED = "Thu, 01 Jan 1970 00:00:00 GMT"
+
+
+def _set_attribute(morsel: "Morsel[str]", key: str, value: Any) -> None:
+    if isinstance(value, str) and any(c == ";" or c < " " or c == "\x7f" for c in value):
+        raise ValueError(f"Invalid value of the cookie attribute {key!r}: {value!r:.100}")
+    morsel[key] = value
+
+
+def _is_empty(method: str, status: int) -> bool:
+    return (
+        method == hdrs.METH_HEAD
+        or has_no_content(status)
+        or (method == hdrs.METH_CONNECT and 200 <= status < 300)
+    )
