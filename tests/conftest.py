@@ -8,9 +8,17 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
+
 from support.hosts import HOSTS, Client
 
 Serve = Callable[..., Any]
+
+
+def pytest_collection_finish() -> None:
+    """Keep what was imported out of the collections behind each test: they would take longer than
+    the tests do."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)

@@ -12,7 +12,7 @@ import asyncio
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Generator, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Any, Final
 
@@ -43,6 +43,7 @@ __all__ = [
     "RawFields",
     "Responder",
     "State",
+    "fail",
 ]
 
 # Names and values as text; UTF-8 with surrogateescape joins them to the bytes on the wire.
@@ -52,6 +53,7 @@ RawFields = Sequence[tuple[bytes, bytes]]
 Bytes = bytes | bytearray | memoryview
 
 _MAX_KNOWN_NAMES = 1024
+_MAX_KNOWN_SIZE = 64
 _known_names: dict[bytes, istr] = {}
 
 
@@ -126,7 +128,7 @@ def _decode(value: bytes) -> str:
 
 def _learn_name(name: bytes) -> istr:
     known = istr(_decode(name))
-    if len(_known_names) < _MAX_KNOWN_NAMES:
+    if len(_known_names) < _MAX_KNOWN_NAMES and len(name) <= _MAX_KNOWN_SIZE:
         _known_names[name] = known
     return known
 
@@ -194,6 +196,7 @@ class AnswerHead:
         fields: cleaned fields; those that frame are there and agree with `framing`.
         framing: how the body ends.
         close: the connection ends after this answer.
+        length: of the body in bytes, where it is declared.
     """
 
     status: int
@@ -201,6 +204,7 @@ class AnswerHead:
     fields: list[tuple[str, str]]
     framing: BodyFraming
     close: bool
+    length: int | None = field(default=None, compare=False)
 
 
 # -- The state of an answer -----------------------------------------------------------------------
@@ -351,8 +355,13 @@ class Exchange(ABC):
         """Send an interim answer, 100 to 199; nothing goes to an HTTP/1.0 client.
 
         Source: RFC 9110 section 15.2.
+
+        Raises:
+            ValueError: a final status or 101, which `accept` sends; fields as of `start`.
         """
         pairs = list(fields)
+        if status < 100 or status == 101 or status >= 200:
+            raise ValueError(f"Not the status of an interim answer: {status!r}")
         check_status(status, "")
         check_fields(pairs)
         self._move(_Event.INFORM)
@@ -379,7 +388,7 @@ class Exchange(ABC):
         """
         head = self._frame(status, reason, list(fields), close)
         self._move(_Event.START)
-        self.status = status
+        self._adopt(head)
         self._held = head
         self._held_handle = asyncio.get_running_loop().call_soon(self._release)
 
@@ -398,7 +407,7 @@ class Exchange(ABC):
             pairs.append(("Content-Length", str(len(body))))
         head = self._frame(status, reason, pairs, close)
         self._move(_Event.RESPOND)
-        self.status = status
+        self._adopt(head)
         await self._finish(head, body, ())
 
     async def write(self, data: Bytes) -> None:
@@ -431,7 +440,7 @@ class Exchange(ABC):
         check_fields(trailers)
         whole = self._state is State.HELD
         head = self._leave_held(_Event.WRITE_EOF)
-        if whole and head and head.framing is BodyFraming.CHUNKED:
+        if whole and head and head.framing is BodyFraming.CHUNKED and not trailers:
             self._prefer_length(head, len(data))
         await self._finish(head, data, trailers)
 
@@ -468,17 +477,13 @@ class Exchange(ABC):
     def abort(self, cause: BaseException) -> None:
         """Drop the connection, whatever was sent; a held head is not sent."""
         self._move(_Event.ABORT)
-        self._take_held()
-        self.gone.set(cause)
+        self._lose(cause)
         self._cut(cause)
 
     def leave(self, cause: BaseException) -> None:
         """Take note that the peer has left; said by the transport."""
         self._move(_Event.LEAVE)
-        self._take_held()
-        self.gone.set(cause)
-        if not self.body.is_eof():
-            self.body.set_exception(cause)
+        self._lose(cause)
 
     # -- hooks
 
@@ -512,6 +517,18 @@ class Exchange(ABC):
             )
         self._state = state
 
+    def _lose(self, cause: BaseException) -> None:
+        self._take_held()
+        self.gone.set(cause)
+        if not self.body.is_eof():
+            self.body.set_exception(cause)
+
+    def _adopt(self, head: AnswerHead) -> None:
+        """Hold the body to a head that was accepted."""
+        self.status = head.status
+        self._bodiless = head.framing is BodyFraming.NONE
+        self._remaining = head.length
+
     def _take_held(self) -> AnswerHead | None:
         head = self._held
         if head is not None:
@@ -530,8 +547,11 @@ class Exchange(ABC):
         self._held_handle = None
         if self._state is State.HELD:
             head = self._leave_held(_Event.WRITE)
-            if head is not None:
-                self._push(head)
+            try:
+                if head is not None:
+                    self._push(head)
+            except Exception as exc:  # a callback has nobody to raise to
+                self.abort(exc)
 
     async def _finish(self, head: AnswerHead | None, data: Bytes, trailers: Fields) -> None:
         data = self._count(data)
@@ -544,6 +564,8 @@ class Exchange(ABC):
         """Give the part of `data` that belongs on the wire, and count it."""
         if self._bodiless:
             return b""
+        if isinstance(data, memoryview):
+            data = data.cast("B") if data.c_contiguous else data.tobytes()
         remaining = self._remaining
         if remaining is not None:
             if len(data) > remaining:
@@ -558,6 +580,8 @@ class Exchange(ABC):
 
         Source: RFC 9112 section 6.3; RFC 9110 sections 6.4.1 and 8.6.
         """
+        if status < 200:
+            raise ValueError(f"Not the status of a final answer: {status!r}")
         check_status(status, reason)
         check_fields(fields)
         length = declared_length(fields)
@@ -565,17 +589,18 @@ class Exchange(ABC):
             length, framing = (length if status == 304 else None), BodyFraming.NONE
         elif self.head.method == "HEAD":
             framing = BodyFraming.NONE
+        elif self.head.method == "CONNECT" and status < 300:
+            # The connection would be a tunnel now, which is not offered: nothing may follow.
+            length, framing, close = None, BodyFraming.NONE, True
         elif length is not None:
             framing = BodyFraming.LENGTH
         elif self.head.version > HttpVersion10:
             framing = BodyFraming.CHUNKED
         else:
             framing, close = BodyFraming.CLOSE, True
-        self._bodiless = framing is BodyFraming.NONE
-        self._remaining = length
         clean_framing(fields, framing, length)
         close = close or not self.keeps_alive or asks_to_close(fields)
-        return AnswerHead(status, reason, fields, framing, close)
+        return AnswerHead(status, reason, fields, framing, close, length)
 
     def _prefer_length(self, head: AnswerHead, size: int) -> None:
         """Turn an answer that is whole before its head left from chunks to a length,
@@ -615,5 +640,22 @@ class Channel(ABC):
     async def close(self, code: int = 1000, reason: str = "") -> None:
         """Close the channel; a second call does nothing."""
 
+
+async def fail(exchange: Exchange, cause: BaseException) -> None:
+    """End an exchange whose responder has failed: with 500 while its head has not left, else with
+    a cut, so that the client can tell; an answer that is whole stays as it is."""
+    if exchange.state is State.ENDED:
+        return
+    if not exchange.withdraw():
+        exchange.abort(cause)
+        return
+    fields = [("Content-Type", "text/plain; charset=utf-8"), *exchange.default_fields]
+    try:
+        await exchange.respond(500, "Internal Server Error", fields, _TROUBLE, close=True)
+    except ClientConnectionResetError as exc:
+        exchange.abort(exc)
+
+
+_TROUBLE = b"500 Internal Server Error\n\nServer got itself in trouble"
 
 Responder = Callable[[Exchange], Awaitable[None]]

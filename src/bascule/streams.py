@@ -16,6 +16,9 @@ __all__ = [
 ]
 
 
+_MAX_CHUNK_ENDS = 1024
+
+
 class RequestPayloadError(Exception):
     """The body of a request could not be read: broken framing or coding, or it stopped coming."""
 
@@ -58,8 +61,10 @@ class StreamReader:
     __slots__ = (
         "_chunk_ends",
         "_chunks",
+        "_closed",
         "_eof",
         "_eof_callbacks",
+        "_eof_waiters",
         "_exception",
         "_high",
         "_low",
@@ -79,10 +84,12 @@ class StreamReader:
         self._offset = 0
         self._size = 0
         self._eof = False
+        self._closed = False
         self._exception: BaseException | None = None
         self._waiter: asyncio.Future[None] | None = None
         self._reading = False
         self._eof_callbacks: list[Callable[[], None]] = []
+        self._eof_waiters: list[asyncio.Future[None]] = []
         # Positions in the stream where chunks of the transfer coding end, not yet read.
         self._chunk_ends: deque[int] | None = None
         self.total_bytes = 0
@@ -105,7 +112,7 @@ class StreamReader:
         Returns:
             Whether the source should pause, being above the high-water mark.
         """
-        if data and not self._eof:
+        if data and not self._eof and not self._closed:
             self._size += len(data)
             self.total_bytes += len(data)
             self._chunks.append(data)
@@ -114,13 +121,28 @@ class StreamReader:
 
     def feed_eof(self) -> None:
         """Mark the end: reads give what is left, then ``b""``. A second call does nothing."""
-        if self._eof:
+        if self._eof or self._closed:
             return
         self._eof = True
         self._wake()
         callbacks, self._eof_callbacks = self._eof_callbacks, []
         for callback in callbacks:
             callback()
+
+    def feed_chunks(self, pieces: list[bytes], ends: list[int]) -> None:
+        """Append pieces of the body, and mark ends of chunks at offsets into them.
+
+        Of chunks that wait to be read the ends of 1024 are kept; beyond that chunks run together,
+        so that a peer that sends a byte a chunk makes nothing grow.
+        """
+        if not pieces or self._eof or self._closed:
+            return
+        position = self.total_bytes
+        self.feed_data(pieces[0] if len(pieces) == 1 else b"".join(pieces))
+        if self._chunk_ends is None:
+            self._chunk_ends = deque()
+        room = _MAX_CHUNK_ENDS - len(self._chunk_ends)
+        self._chunk_ends.extend(position + end for end in ends[: max(0, room)])
 
     def end_chunk(self) -> None:
         """Mark the end of a chunk of the transfer coding here, for `readchunk`."""
@@ -143,6 +165,8 @@ class StreamReader:
         self._chunks.clear()
         self._offset = self._size = 0
         self._eof = False
+        self._closed = True
+        self._chunk_ends = None
         self.set_exception(exc)
 
     def _wake(self) -> None:
@@ -151,6 +175,10 @@ class StreamReader:
             self._waiter = None
             if not waiter.done():
                 waiter.set_result(None)
+        if self._eof or self._exception is not None:
+            for ended in self._eof_waiters:
+                if not ended.done():
+                    ended.set_result(None)
 
     # -- questions
 
@@ -178,10 +206,17 @@ class StreamReader:
             self._eof_callbacks.append(callback)
 
     async def wait_eof(self) -> None:
-        """Wait until the end has been fed; nothing is read by this."""
-        while not self._eof:
-            self._raise()
-            await self._wait("wait_eof()")
+        """Wait until the end has been fed; nothing is read by this, and another may read."""
+        if self._eof:
+            return
+        self._raise()
+        ended = asyncio.get_running_loop().create_future()
+        self._eof_waiters.append(ended)
+        try:
+            await ended
+        finally:
+            self._eof_waiters.remove(ended)
+        self._raise()
 
     # -- the reading side
 
@@ -190,12 +225,19 @@ class StreamReader:
         if n == 0:
             return b""
         if n < 0:
-            parts: list[bytes] = []
-            while part := await self.readany():
-                parts.append(part)
-            return b"".join(parts)
+            return await self._read_all()
         await self._fill("read()")
         return self._take(n)
+
+    async def _read_all(self) -> bytes:
+        parts: list[bytes] = []
+        try:
+            while part := await self.readany():
+                parts.append(part)
+        except asyncio.CancelledError:
+            self._put_back(b"".join(parts))
+            raise
+        return b"".join(parts)
 
     async def readany(self) -> bytes:
         """Read what is buffered, waiting until something is; ``b""`` at the end."""
@@ -234,12 +276,16 @@ class StreamReader:
         """
         parts: list[bytes] = []
         missing = n
-        while missing > 0:
-            part = await self.read(missing)
-            if not part:
-                raise asyncio.IncompleteReadError(b"".join(parts), n)
-            parts.append(part)
-            missing -= len(part)
+        try:
+            while missing > 0:
+                part = await self.read(missing)
+                if not part:
+                    raise asyncio.IncompleteReadError(b"".join(parts), n)
+                parts.append(part)
+                missing -= len(part)
+        except asyncio.CancelledError:
+            self._put_back(b"".join(parts))
+            raise
         return b"".join(parts)
 
     async def readline(self, *, max_line_length: int | None = None) -> bytes:
@@ -257,16 +303,20 @@ class StreamReader:
             raise ValueError("Separator should be at least one-byte string")
         limit = self._high if max_size is None else max_size
         line = bytearray()
-        while True:
-            await self._fill("readuntil()")
+        found = False
+        while not found:
+            try:
+                await self._fill("readuntil()")
+            except asyncio.CancelledError:
+                self._put_back(bytes(line))
+                raise
             if not self._size:
-                return bytes(line)
+                break
             count, found = self._scan(line, separator)
             line += self._take(count)
             if len(line) > limit:
                 raise ValueError(f"Line longer than {limit} bytes: {bytes(line[:100])!r}")
-            if found:
-                return bytes(line)
+        return bytes(line)
 
     def _scan(self, line: bytearray, separator: bytes) -> tuple[int, bool]:
         """Look for the end of `line` in the first chunk, also where it began in the line's tail.
@@ -361,9 +411,17 @@ class StreamReader:
             self._offset = self._size = 0
         else:
             data = self._take_some(n)
+        if self._chunk_ends:
+            self._forget_ends()
         if self._source is not None and self._size <= self._low and not self._eof:
             self._source.drained()
         return data
+
+    def _forget_ends(self) -> None:
+        """Forget ends of chunks that were read over; one that was read up to is still told."""
+        ends, position = self._chunk_ends, self.total_bytes - self._size
+        while ends and (ends[0] < position or (len(ends) > 1 and ends[1] <= position)):
+            ends.popleft()
 
     def _take_some(self, n: int) -> bytes:
         parts = []
@@ -401,6 +459,19 @@ class EmptyStreamReader(StreamReader):
     def __init__(self) -> None:
         super().__init__()
         self._eof = True
+
+    def feed_data(self, data: bytes) -> bool:
+        """Do nothing: nothing can be put into it."""
+        return False
+
+    def feed_chunks(self, pieces: list[bytes], ends: list[int]) -> None:
+        """Do nothing: nothing can be put into it."""
+
+    def end_chunk(self) -> None:
+        """Do nothing: it has no chunks."""
+
+    def unread_data(self, data: bytes) -> None:
+        """Do nothing: nothing can be put into it."""
 
     def set_exception(self, exc: BaseException, exc_cause: BaseException | None = None) -> None:
         """Do nothing: a shared reader keeps no exception."""

@@ -133,7 +133,7 @@ async def test_target_is_rebuilt(changes: Any, target: str, tail: str) -> None:
         ({"scheme": "https", "client": ["1.2.3.4", 5]}, ("https", "h", "1.2.3.4", (1, 1), None)),
         ({"http_version": "2"}, ("http", "h", None, (2, 0), None)),
         ({"http_version": "1"}, ("http", "h", None, (1, 0), None)),
-        ({"headers": [], "server": ["::1", 80]}, ("http", "[::1]:80", None, (1, 1), None)),
+        ({"headers": [], "server": ["::1", 80]}, ("http", "[::1]", None, (1, 1), None)),
     ],
 )
 async def test_request_tells_of_the_scope(changes: Any, expected: Any) -> None:

@@ -5,10 +5,10 @@ import logging
 from typing import Any
 
 import pytest
-from support.wire import PATIENCE, Served, serve
 
 from bascule import web
 from bascule.asgi.lifespan import LifespanError
+from support.wire import PATIENCE, Served, serve
 
 GET = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
 START = {"type": "http.response.start", "status": 200, "headers": []}

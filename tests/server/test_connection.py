@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 import trustme
-from support.wire import PATIENCE, Wire, serve
 
 from bascule import web
+from support.wire import PATIENCE, Wire, serve
 
 GET = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
 
@@ -266,7 +266,12 @@ async def test_unknown_expectation_is_417() -> None:
             b"Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
             400,
         ),
-        (b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: gzip\r\n\r\n", 501),
+        (b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: gzip\r\n\r\n", 400),
+        (b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: gzip, chunked\r\n\r\n", 501),
+        (b"get / HTTP/1.1\r\nHost: x\r\n\r\n", 400),
+        (b"GET /#a HTTP/1.1\r\nHost: x\r\n\r\n", 400),
+        (b"GET / HTTP/1.1\r\nHost: x\r\nUser-Agent: a\r\nUser-Agent: b\r\n\r\n", 400),
+        (b"GET / HTTP/1.1\r\nHost: x\r\nX: " + b"a" * 9000, 431),
         (b"POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400),
         (b"GET /" + b"a" * 9000 + b" HTTP/1.1\r\nHost: x\r\n\r\n", 414),
         (b"GET /" + b"a" * 9000, 414),
@@ -474,7 +479,7 @@ async def test_half_closed_connection_is_answered() -> None:
         wire.writer.write_eof()
         connection = await served.alone()
         async with asyncio.timeout(PATIENCE):
-            while not connection._condemned:
+            while not connection.is_condemned:
                 await asyncio.sleep(0)
         go_on.set()
         assert (await wire.read_all()).endswith(b"late")

@@ -8,7 +8,7 @@ from typing import Any, TypeVar, overload
 
 from ..asgi.guest import Receive, Send, serve_http
 from ..asgi.lifespan import serve_lifespan
-from ..exchange import Exchange
+from ..exchange import Exchange, fail
 from ..message.keys import AppKey, BaseKey, warn_about_str
 from ..message.request import Request
 from ..message.stream import StreamResponse
@@ -269,12 +269,11 @@ class Application(MutableMapping[str | AppKey[Any], Any]):
     async def _serve_guest(self, scope: Mapping[str, Any], receive: Receive, send: Send) -> None:
         if not self._life.is_running:
             try:
-                await self._life.start()
-            except Exception:
+                await self._life.start_lazily()
+            except Exception as exc:
                 self.logger.exception("The application failed to start")
-        if not self._life.is_running:
-            await serve_http(scope, receive, send, _respond_500)
-            return
+                await serve_http(scope, receive, send, partial(fail, cause=exc))
+                return
         self._life.enter_context()
         if self._guest_handling is None:
             cancellation = bool(self._handler_args.get("handler_cancellation"))
@@ -282,9 +281,3 @@ class Application(MutableMapping[str | AppKey[Any], Any]):
                 self, logger=self.logger, handler_cancellation=cancellation
             )
         await serve_http(scope, receive, send, self._guest_handling)
-
-
-async def _respond_500(exchange: Exchange) -> None:
-    fields = [("Content-Type", "text/plain; charset=utf-8")]
-    body = b"500 Internal Server Error\n\nServer got itself in trouble"
-    await exchange.respond(500, "Internal Server Error", fields, body)

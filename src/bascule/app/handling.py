@@ -65,7 +65,12 @@ class Handling:
         """Answer one exchange."""
         request = self._app._make_request(exchange)
         if self._handler_cancellation:
-            exchange.gone.then(request.task.cancel)
+            with _Cancellation(request.task, exchange):
+                await self._answer(request, exchange)
+        else:
+            await self._answer(request, exchange)
+
+    async def _answer(self, request: Request, exchange: Exchange) -> None:
         try:
             response = await self._run(request, exchange)
             if exchange.state not in _OVER or response.prepared:
@@ -73,8 +78,6 @@ class Handling:
         finally:
             if request._post is not None:
                 request._close_files()
-            if self._handler_cancellation:
-                exchange.gone.forget(request.task.cancel)
         if self._access_logger is not None:
             self._access_logger.log(request, response, monotonic() - exchange.started_at)
 
@@ -97,7 +100,9 @@ class Handling:
             return Response(status=status, text=f"{status}: {exc}")
         except TimeoutError as exc:
             self._logger.debug("Request handler timed out.", exc_info=exc)
-            return Response(status=504)
+            page = Response(status=504, content_type="text/plain")
+            page.force_close()
+            return page
         except Exception as exc:
             if exchange.state is not State.ENDED and not exchange.withdraw():
                 exchange.abort(exc)
@@ -151,7 +156,7 @@ class Handling:
         """Send a response to its end; give the one that was sent."""
         try:
             await self._send(request, response, exchange)
-        except ConnectionResetError:
+        except ClientConnectionResetError:
             self._logger.debug("Ignored premature client disconnection", exc_info=True)
             exchange.abort(ClientConnectionResetError("Connection lost"))
         except Exception as exc:
@@ -181,8 +186,36 @@ class Handling:
         try:
             await page.prepare(request)
             await page.write_eof()
-        except ConnectionResetError as exc:
+        except ClientConnectionResetError as exc:
             exchange.abort(exc)
+
+
+class _Cancellation:
+    """Cancels a task while it is inside when the client leaves, and keeps that from going further:
+    the task may be the host's own."""
+
+    __slots__ = ("_cancelled", "_exchange", "_task")
+
+    def __init__(self, task: "asyncio.Task[None]", exchange: Exchange) -> None:
+        self._task = task
+        self._exchange = exchange
+        self._cancelled = False
+
+    def __enter__(self) -> None:
+        self._exchange.gone.then(self._cancel)
+
+    def __exit__(self, kind: Any, exc: BaseException | None, traceback: Any) -> bool:
+        self._exchange.gone.forget(self._cancel)
+        if not self._cancelled or not isinstance(exc, asyncio.CancelledError):
+            return False
+        self._task.uncancel()
+        self._exchange.abort(ClientConnectionResetError("Connection lost"))
+        return True
+
+    def _cancel(self) -> None:
+        if asyncio.current_task() is not self._task:  # which is told by its own read or write
+            self._cancelled = True
+            self._task.cancel()
 
 
 class LoggedResponder:

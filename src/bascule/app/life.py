@@ -40,6 +40,8 @@ class Life:
         self._task: asyncio.Task[None] | None = None
         self._started: asyncio.Future[None] | None = None
         self._ending: asyncio.Event | None = None
+        # The host has said that no request will come any more.
+        self._over = False
         self._set_at_start: list[tuple[contextvars.ContextVar[Any], Any]] = []
 
     @property
@@ -51,15 +53,21 @@ class Life:
             and self._loop is asyncio.get_running_loop()
             and self._started is not None
             and self._started.done()
+            and not self._is_ending(asyncio.get_running_loop())
         )
 
     async def start(self) -> None:
-        """Start the application unless it is; all who ask wait for the same start.
+        """Start the application unless it is; all who ask wait for the same start. An end that is
+        under way comes first.
 
         Raises:
             Exception: what start-up raised; the contexts that were entered have been left.
         """
         loop = asyncio.get_running_loop()
+        self._over = False
+        while self._is_ending(loop):
+            assert self._task is not None  # an end is that of a task
+            await asyncio.wait([self._task])
         if self._task is None or self._task.done() or self._loop is not loop:
             self._loop = loop
             self._started = loop.create_future()
@@ -70,18 +78,38 @@ class Life:
         assert self._started is not None  # made together with the task
         await asyncio.shield(self._started)
 
-    async def stop(self) -> None:
-        """Clean the application up, if it is started here.
+    async def start_lazily(self) -> None:
+        """Start for a request that came without a lifespan.
+
+        Raises:
+            RuntimeError: the host has ended the life for good.
+        """
+        if self._over and self._loop is asyncio.get_running_loop():
+            raise RuntimeError("A request came behind the host's lifespan.shutdown")
+        await self.start()
+
+    async def stop(self, *, for_good: bool = False) -> None:
+        """Clean the application up, if it is started here, also when this wait is cancelled.
 
         Raises:
             Exception: what clean-up raised.
         """
-        task, self._task = self._task, None
+        self._over = for_good
+        task = self._task
         if task is None or self._loop is not asyncio.get_running_loop():
             return
         if self._ending is not None:
             self._ending.set()
-        await task
+        await asyncio.shield(task)
+
+    def _is_ending(self, loop: asyncio.AbstractEventLoop) -> bool:
+        return (
+            self._loop is loop
+            and self._task is not None
+            and not self._task.done()
+            and self._ending is not None
+            and self._ending.is_set()
+        )
 
     def enter_context(self) -> None:
         """Give the running context the variables that start-up set and that it lacks."""

@@ -57,7 +57,11 @@ class BaseRunner(ABC):
         self._shutdown_timeout = shutdown_timeout
         self._kwargs = kwargs
         self._server: ConnectionSet | None = None
+        # The server whose connections are being ended.
+        self._ending: ConnectionSet | None = None
         self._sites: list[BaseSite] = []
+        self._is_set_up = False
+        self._cleaning = asyncio.Lock()
 
     @property
     def server(self) -> ConnectionSet | None:
@@ -87,34 +91,56 @@ class BaseRunner(ABC):
                 loop.add_signal_handler(signal.SIGTERM, _raise_graceful_exit)
             except NotImplementedError:
                 pass  # Windows: the default handler of SIGINT does
+        self._is_set_up = True
         self._server = await self._make_server()
 
     async def cleanup(self) -> None:
-        """Stop listening, let answers in progress end, and clean up; nothing is left open.
+        """Stop listening, let answers in progress end, and clean up.
 
         Answers get `shutdown_timeout` seconds, then their tasks are cancelled. Cancelled itself,
-        it drops connections and cleans up all the same.
+        it drops connections and cleans up all the same. A second call waits for the first. TLS
+        connections whose handshake is not complete end with asyncio's time limit for it.
         """
-        for site in list(self._sites):
-            await site.stop()
-        server = self._server
-        try:
-            if server is not None:
-                await asyncio.sleep(0)  # connections accepted just now become known
-                server.close_idle()
-                try:
-                    await self.shutdown()
-                finally:
-                    await server.shutdown(self._shutdown_timeout)
-        finally:
+        async with self._cleaning:
+            server = self._ending = self._server
             self._server = None
-            await self._cleanup()
-            self._restore_signals()
+            try:
+                await self._stop_sites()
+            finally:
+                try:
+                    await self._end_connections(server)
+                finally:
+                    self._ending = None
+                    if self._is_set_up:
+                        self._is_set_up = False
+                        await self._cleanup()
+                    self._restore_signals()
+
+    async def _stop_sites(self) -> None:
+        errors: list[Exception] = []
+        for site in list(self._sites):
+            try:
+                await site.stop()
+            except Exception as exc:  # told below, after the others had their turn
+                errors.append(exc)
+        if errors:
+            raise errors[0]
+
+    async def _end_connections(self, server: ConnectionSet | None) -> None:
+        if server is None:
+            return
+        await asyncio.sleep(0)  # connections accepted just now become known
+        server.close_idle()
+        try:
+            await self.shutdown()
+        finally:
+            await server.shutdown(self._shutdown_timeout)
 
     def hurry(self) -> None:
         """Shorten the wait for answers in progress, in a clean-up that goes on or comes."""
-        if self._server is not None:
-            self._server.hurry()
+        server = self._server or self._ending
+        if server is not None:
+            server.hurry()
 
     @abstractmethod
     async def shutdown(self) -> None:

@@ -100,7 +100,7 @@ class GuestExchange(Exchange):
     async def _pull(self) -> None:
         message = await self._receive()
         if message["type"] == "http.disconnect":
-            self._lose(None)
+            self._client_left(None)
             return
         self.body.feed_data(message.get("body") or b"")
         if not message.get("more_body"):
@@ -112,16 +112,21 @@ class GuestExchange(Exchange):
         self, head: AnswerHead | None, data: Bytes, end: bool, trailers: Fields
     ) -> None:
         if self._pushing is not None:
-            pushing, self._pushing = self._pushing, None
-            await pushing
-        if head is not None:
-            await self._pass_on(_start_message(head, self.head.version < (2, 0)))
+            await asyncio.shield(self._pushing)
+            self._pushing = None
         if not end:
             self._watch()
-        if data or end or head is not None:
-            await self._pass_on(
-                {"type": "http.response.body", "body": bytes(data), "more_body": not end}
-            )
+        try:
+            if head is not None:
+                await self._pass_on(_start_message(head, self.head.version < (2, 0)))
+            if data or end or head is not None:
+                await self._pass_on(
+                    {"type": "http.response.body", "body": bytes(data), "more_body": not end}
+                )
+        except asyncio.CancelledError:
+            # Whether the host has the message is not known: nothing can follow it.
+            self.abort(RuntimeError("Sending to the host was cancelled"))
+            raise
         self.bytes_sent += len(data)
 
     def _push(self, head: AnswerHead) -> None:
@@ -150,12 +155,12 @@ class GuestExchange(Exchange):
         try:
             await self._send(message)
         except OSError as exc:
-            self._lose(exc)
+            self._client_left(exc)
             raise ClientConnectionResetError("Cannot write to closing transport") from exc
 
     # -- the client's leaving
 
-    def _lose(self, exc: BaseException | None) -> None:
+    def _client_left(self, exc: BaseException | None) -> None:
         cause = ClientConnectionResetError("Connection lost")
         cause.__cause__ = exc
         self.leave(cause)
@@ -168,10 +173,9 @@ class GuestExchange(Exchange):
             )
 
     async def _wait_for_disconnect(self) -> None:
-        while (await self._receive())["type"] != "http.disconnect":
-            pass
-        if self.state is not State.ENDED:
-            self._lose(None)
+        message = await self._receive()
+        if message["type"] == "http.disconnect" and self.state is not State.ENDED:
+            self._client_left(None)
 
     async def settle(self) -> None:
         """End what was begun beside the call."""
@@ -179,8 +183,9 @@ class GuestExchange(Exchange):
         for task in tasks:
             if task is self._watcher or self.state is State.GONE:
                 task.cancel()
-        for result in await asyncio.gather(*tasks, return_exceptions=True):
-            if isinstance(result, Exception):
+        results = await asyncio.gather(*tasks, return_exceptions=True)
+        for task, result in zip(tasks, results, strict=True):
+            if task is self._pushing and isinstance(result, Exception):
                 raise result
 
 

@@ -8,13 +8,11 @@ from typing import Any
 
 from asgiref.compatibility import guarantee_single_callable
 
-from ..exchange import ClientConnectionResetError, Exchange, State
+from ..exchange import ClientConnectionResetError, Exchange, State, fail
 from ..streams import PayloadAccessError, RequestPayloadError
 from .scope import Scope, scope_of_head
 
 __all__ = ["Host"]
-
-_ERROR_BODY = b"500 Internal Server Error\n\nServer got itself in trouble"
 
 
 class Host:
@@ -52,7 +50,7 @@ class Host:
             return
         except Exception as exc:
             self._logger.exception("Error in the ASGI application")
-            await _fail(exchange, exc)
+            await fail(exchange, exc)
             return
         finally:
             call.close()
@@ -60,7 +58,7 @@ class Host:
             started = exchange.state is not State.OPEN
             what = "completing its" if started else "a"
             self._logger.error("The ASGI application returned without %s response", what)
-            await _fail(exchange, RuntimeError("The response is not complete"))
+            await fail(exchange, RuntimeError("The response is not complete"))
 
     def _make_scope(self, exchange: Exchange) -> Scope:
         return scope_of_head(
@@ -151,17 +149,6 @@ class _Call:
         else:
             await exchange.write_eof(data)
             self._over.set()
-
-
-async def _fail(exchange: Exchange, cause: BaseException) -> None:
-    """Answer 500 if the head has not left, else cut; a whole answer stays as it is."""
-    if exchange.state is State.ENDED:
-        return
-    if not exchange.withdraw():
-        exchange.abort(cause)
-        return
-    fields = [("Content-Type", "text/plain; charset=utf-8"), *exchange.default_fields]
-    await exchange.respond(500, "Internal Server Error", fields, _ERROR_BODY, close=True)
 
 
 def _text(value: bytes) -> str:

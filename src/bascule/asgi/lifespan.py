@@ -12,6 +12,10 @@ from .guest import Receive, Send
 __all__ = ["Life", "Lifespan", "LifespanError", "serve_lifespan"]
 
 
+# Seconds that an application gets to return from its call, once it has said that it is down.
+_GRACE = 1.0
+
+
 class LifespanError(RuntimeError):
     """A hosted application said that its start-up or shut-down failed."""
 
@@ -22,8 +26,8 @@ class Life(Protocol):
     async def start(self) -> None:
         """Begin it, unless it has begun."""
 
-    async def stop(self) -> None:
-        """End it, unless it has ended."""
+    async def stop(self, *, for_good: bool = False) -> None:
+        """End it, unless it has ended; for good when no request is to begin it again."""
 
 
 async def serve_lifespan(receive: Receive, send: Send, life: Life) -> None:
@@ -32,7 +36,7 @@ async def serve_lifespan(receive: Receive, send: Send, life: Life) -> None:
         message = await receive()
         phase = message["type"].removeprefix("lifespan.")
         try:
-            await (life.start() if phase == "startup" else life.stop())
+            await (life.start() if phase == "startup" else life.stop(for_good=True))
         except Exception as exc:
             text = str(exc) or type(exc).__name__
             await send({"type": f"lifespan.{phase}.failed", "message": text})
@@ -82,9 +86,13 @@ class Lifespan:
             LifespanError: it said that it failed.
         """
         if self._task is not None and not self._task.done():
-            await self._say("shutdown")
-            await asyncio.wait([self._task])
-        if self._task is not None and not self._task.cancelled():
+            try:
+                await self._say("shutdown")
+            finally:
+                await asyncio.wait([self._task], timeout=_GRACE)
+                self._task.cancel()
+                await asyncio.wait([self._task], timeout=_GRACE)
+        if self._task is not None and self._task.done() and not self._task.cancelled():
             self._task.exception()  # logged where it was raised
 
     async def _run(self) -> None:

@@ -1,7 +1,10 @@
 """Forms that requests carry: urlencoded and multipart/form-data."""
 
 import asyncio
+import binascii
+import sys
 import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import IO, Protocol, cast
 from urllib.parse import parse_qsl
@@ -11,14 +14,20 @@ from multidict import CIMultiDict, CIMultiDictProxy, MultiDict, MultiDictProxy
 from ..streams import StreamReader
 from ..wire import hdrs
 from ..wire.disposition import parse_content_disposition
-from ..wire.fields import parse_content_type
-from ..wire.multipart import MultipartError, MultipartParser, PartBegin, PartData, PartEnd
+from ..wire.fields import find_charset, parse_content_type
+from ..wire.multipart import Limits, MultipartError, MultipartParser, PartBegin, PartData, PartEnd
 from .exceptions import HTTPBadRequest, HTTPRequestEntityTooLarge
 
 __all__ = ["FileField", "FormLimits", "FormSource", "FormValue", "read_form"]
 
 # Uploads up to here stay in memory, as aiohttp keeps them; larger ones go to a temporary file.
 _SPOOL_SIZE = 2**20
+
+# Content-Transfer-Encoding (RFC 2045 section 6): deprecated for forms, read all the same.
+_DECODERS: dict[str, Callable[[bytes], bytes]] = {
+    "base64": binascii.a2b_base64,
+    "quoted-printable": binascii.a2b_qp,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +87,7 @@ async def read_form(
         HTTPBadRequest: the body is not what its media type says.
     """
     form: MultiDict[FormValue] = MultiDict()
-    if media in ("", "application/x-www-form-urlencoded"):
+    if media == "application/x-www-form-urlencoded":
         charset = parameters.get("charset", "utf-8")
         form.extend(_parse_urlencoded(await source.read(), charset, limits.max_fields))
     elif media == "multipart/form-data":
@@ -95,10 +104,11 @@ def _parse_urlencoded(data: bytes, charset: str, max_fields: int) -> list[tuple[
     if max_fields > 0 and data.count(b"&") >= max_fields:
         raise _too_many_fields(max_fields)
     try:
+        charset = find_charset(charset)
         text = data.decode(charset, "replace").rstrip()
         return parse_qsl(text, keep_blank_values=True, encoding=charset)
-    except LookupError as exc:
-        raise HTTPBadRequest(text=f"Unknown charset of the form: {charset!r:.50}") from exc
+    except (LookupError, UnicodeError) as exc:
+        raise HTTPBadRequest(text=f"Charset of the form not understood: {charset!r:.50}") from exc
 
 
 def _too_many_fields(limit: int) -> HTTPRequestEntityTooLarge:
@@ -115,6 +125,7 @@ class _Part:
     headers: CIMultiDictProxy[str]
     content_type: str
     charset: str
+    coding: str
     data: bytearray = field(default_factory=bytearray)
     file: IO[bytes] | None = None
 
@@ -132,7 +143,8 @@ class _FormReader:
         """Read the body to its end."""
         size = 0
         try:
-            parser = MultipartParser(boundary.encode("utf-8", "surrogateescape"))
+            limits = Limits(max_parts=self._limits.max_fields or sys.maxsize)
+            parser = MultipartParser(boundary.encode("utf-8", "surrogateescape"), limits=limits)
             while data := await content.readany():
                 size += len(data)
                 if self._limits.max_size and size > self._limits.max_size:
@@ -182,12 +194,13 @@ class _FormReader:
             headers=headers,
             content_type=media if declared else "",
             charset=media_parameters.get("charset", "utf-8"),
+            coding=headers.get(hdrs.CONTENT_TRANSFER_ENCODING, "").strip().lower(),
         )
 
     async def _append(self, data: bytes) -> None:
         part = self._part
         assert part is not None  # the machine gives data within parts only
-        if part.filename is None:
+        if part.filename is None or part.coding in _DECODERS:
             part.data += data
             return
         if part.file is None:
@@ -203,8 +216,14 @@ class _FormReader:
     def _end(self) -> None:
         part, self._part = self._part, None
         assert part is not None  # the machine ends parts that began
+        if part.coding in _DECODERS:
+            part.data = self._decode_transfer(part)
         if part.filename is not None:
-            file = part.file or cast("IO[bytes]", tempfile.SpooledTemporaryFile())  # noqa: SIM115
+            file = part.file or cast(
+                "IO[bytes]",
+                tempfile.SpooledTemporaryFile(max_size=_SPOOL_SIZE),  # noqa: SIM115
+            )
+            file.write(part.data)
             file.seek(0)
             content_type = part.content_type or "application/octet-stream"
             value: FormValue = FileField(part.name, part.filename, file, content_type, part.headers)
@@ -214,8 +233,15 @@ class _FormReader:
             value = part.data
         self._form.add(part.name, value)
 
+    def _decode_transfer(self, part: _Part) -> bytearray:
+        try:
+            return bytearray(_DECODERS[part.coding](bytes(part.data)))
+        except binascii.Error as exc:
+            text = f"Form field {part.name!r:.50} is not {part.coding}: {exc}"
+            raise HTTPBadRequest(text=text) from exc
+
     def _decode(self, part: _Part) -> str:
         try:
-            return part.data.decode(part.charset)
-        except (LookupError, UnicodeDecodeError) as exc:
+            return part.data.decode(find_charset(part.charset))
+        except (LookupError, UnicodeError) as exc:
             raise HTTPBadRequest(text=f"Form field {part.name!r:.50} is not text") from exc

@@ -11,10 +11,10 @@ from multidict import CIMultiDictProxy, MultiDictProxy, MultiMapping
 from yarl import URL
 
 from ..exchange import Exchange, RawFields
-from ..streams import StreamReader
+from ..streams import EmptyStreamReader, StreamReader
 from ..wire import hdrs
 from ..wire.cookies import parse_cookies
-from ..wire.fields import parse_content_type
+from ..wire.fields import find_charset, parse_content_type
 from ..wire.grammar import HttpVersion, split_target
 from .exceptions import HTTPRequestEntityTooLarge
 from .forms import FileField, FormLimits, FormValue, read_form
@@ -162,8 +162,8 @@ class BaseRequest(MutableMapping[str | RequestKey[Any], Any]):
 
     @property
     def method(self) -> str:
-        """The method, upper-case."""
-        return self._exchange.head.method.upper()
+        """The method."""
+        return self._exchange.head.method
 
     @property
     def version(self) -> HttpVersion:
@@ -198,7 +198,7 @@ class BaseRequest(MutableMapping[str | RequestKey[Any], Any]):
     @property
     def host(self) -> str:
         """The host, with its port if it was sent: of an absolute target, else of the Host field,
-        else the address of the server's own socket."""
+        else the address of the server's own socket, without its port."""
         authority = split_target(self._exchange.head.target)[0] or self.headers.get(hdrs.HOST)
         if authority is not None:
             return authority
@@ -294,7 +294,7 @@ class BaseRequest(MutableMapping[str | RequestKey[Any], Any]):
     @property
     def body_exists(self) -> bool:
         """Whether the request has a body, by its framing."""
-        return hdrs.CONTENT_LENGTH in self.headers or hdrs.TRANSFER_ENCODING in self.headers
+        return not isinstance(self._exchange.body, EmptyStreamReader)
 
     @property
     def can_read_body(self) -> bool:
@@ -313,19 +313,32 @@ class BaseRequest(MutableMapping[str | RequestKey[Any], Any]):
             HTTPRequestEntityTooLarge: it is longer than `client_max_size`.
         """
         if self._read_bytes is None:
-            limit = self._client_max_size
-            parts, size = [], 0
-            while part := await self._exchange.body.readany():
+            self._read_bytes = await self._read_within(self._client_max_size)
+        return self._read_bytes
+
+    async def _read_within(self, limit: int) -> bytes:
+        parts: list[bytes] = []
+        size = 0
+        body = self._exchange.body
+        try:
+            while part := await body.readany():
                 size += len(part)
                 if limit and size > limit:
                     raise HTTPRequestEntityTooLarge(max_size=limit, actual_size=size)
                 parts.append(part)
-            self._read_bytes = b"".join(parts)
-        return self._read_bytes
+        except asyncio.CancelledError:
+            body.unread_data(b"".join(parts))
+            raise
+        return b"".join(parts)
 
     async def text(self) -> str:
-        """Read the whole body as text, in its charset or UTF-8."""
-        return (await self.read()).decode(self.charset or "utf-8")
+        """Read the whole body as text, in its charset or UTF-8.
+
+        Raises:
+            LookupError: the charset is not one of text.
+            UnicodeDecodeError: the body is not of that charset.
+        """
+        return (await self.read()).decode(find_charset(self.charset or "utf-8"))
 
     async def json(self, *, loads: Callable[[str], Any] = json.loads) -> Any:
         """Read the whole body as JSON."""
@@ -342,8 +355,6 @@ class BaseRequest(MutableMapping[str | RequestKey[Any], Any]):
             limits = FormLimits(self._client_max_size, self._client_max_fields)
             readable = self.method in self.POST_METHODS
             media, parameters = self._parsed_content_type()
-            if not self.headers.get(hdrs.CONTENT_TYPE):
-                media = ""
             self._post = await read_form(self, media if readable else None, parameters, limits)
         return self._post
 
@@ -393,7 +404,6 @@ class Request(BaseRequest):
 
 def _dump_address(address: Any) -> str | None:  # Any: of whatever family
     if isinstance(address, tuple | list):
-        host, port = address[0], address[1] if len(address) > 1 else None
-        host = f"[{host}]" if ":" in host else host
-        return str(host) if port is None else f"{host}:{port}"
+        host = str(address[0])
+        return f"[{host}]" if ":" in host else host
     return address or None

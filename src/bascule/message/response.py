@@ -7,7 +7,7 @@ from typing import Any
 from ..exchange import Bytes
 from ..wire import hdrs
 from ..wire.framing import has_no_content
-from .stream import Answerable, LooseHeaders, StreamResponse
+from .stream import LooseHeaders, StreamResponse
 
 __all__ = ["Response", "json_response"]
 
@@ -64,6 +64,8 @@ class Response(StreamResponse):
         if not isinstance(text, str):
             raise TypeError(f"text argument must be str ({type(text)!r})")
         if hdrs.CONTENT_TYPE in self._headers:
+            if self.charset is None:
+                self.charset = "utf-8"
             self._body = text.encode(self.charset or "utf-8")
             return
         charset = charset or "utf-8"
@@ -117,12 +119,11 @@ class Response(StreamResponse):
     def content_length(self, value: int | None) -> None:
         raise RuntimeError("Content length is set automatically")
 
-    def _frame(self, request: Answerable) -> None:
+    def _declare_length(self) -> None:
         if not self._chunked and hdrs.CONTENT_LENGTH not in self._headers:
             size = 0 if self._body is None else len(self._body)
             if not has_no_content(self._status):
                 self._headers[hdrs.CONTENT_LENGTH] = str(size)
-        super()._frame(request)
 
     async def write_eof(self, data: Bytes = b"") -> None:
         """End the answer with its body."""

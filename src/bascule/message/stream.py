@@ -389,6 +389,7 @@ class StreamResponse(MutableMapping[str | ResponseKey[Any], Any]):
         headers = self._headers
         if self._keep_alive is None:
             self._keep_alive = exchange.keeps_alive
+        self._declare_length()
         for morsel in (self._cookies or {}).values():
             headers.add(hdrs.SET_COOKIE, morsel.OutputString())
         self._frame(request)
@@ -402,6 +403,9 @@ class StreamResponse(MutableMapping[str | ResponseKey[Any], Any]):
                     headers[hdrs.CONNECTION] = "keep-alive"
             elif not self._keep_alive:
                 headers[hdrs.CONNECTION] = "close"
+
+    def _declare_length(self) -> None:
+        """Set the Content-Length where it is known; aiohttp has it in front of the cookies."""
 
     def _frame(self, request: Answerable) -> None:
         """Say in the fields how the body ends (RFC 9112 section 6)."""

@@ -3,7 +3,6 @@
 from collections.abc import Container, Iterable, Iterator, Mapping, Sized
 from types import MappingProxyType
 from typing import Any
-from urllib.parse import unquote
 
 from ..message.exceptions import HTTPException, HTTPMethodNotAllowed, HTTPNotFound
 from ..message.request import Request
@@ -135,6 +134,7 @@ class UrlDispatcher(Mapping[str, AbstractResource]):
         self._resources: list[AbstractResource] = []
         self._named: dict[str, AbstractResource] = {}
         self._index: dict[str, list[AbstractResource]] = {}
+        self._longest = 0
         self._frozen = False
 
     def __getitem__(self, name: str) -> AbstractResource:
@@ -154,15 +154,23 @@ class UrlDispatcher(Mapping[str, AbstractResource]):
     async def resolve(self, request: Request) -> UrlMappingMatchInfo:
         """Find the route of a request.
 
+        Paths are compared decoded, but for %2F and %25, which stay encoded; so does what is not
+        UTF-8.
+
         Returns:
             what was found; for a request that nothing answers one whose handler raises 404, or
             405 when another method would be answered.
         """
         head = request._exchange.head
-        path = _matching_path(split_target(head.target)[1], head.root_path)
+        path = split_target(head.target)[1]
+        if "%" in path:
+            path = request.rel_url.path_safe
+        path = _strip_root(path, head.root_path)
         method = request.method
         allowed: set[str] = set()
         prefix = path
+        if len(path) > self._longest:  # no resource is that deep: begin where one may be
+            prefix = path[: self._longest + 1].rpartition("/")[0]
         while True:
             for resource in self._index.get(prefix, ()):
                 values = resource.match(path)
@@ -199,6 +207,7 @@ class UrlDispatcher(Mapping[str, AbstractResource]):
         key = resource.canonical
         if isinstance(resource, DynamicResource):
             key = resource.literal_prefix
+        self._longest = max(self._longest, len(key))
         self._index.setdefault(key, []).append(resource)
 
     def add_resource(self, path: str, *, name: str | None = None) -> Resource:
@@ -310,15 +319,9 @@ def _is_same(one: Resource, other: Resource) -> bool:
     return type(one) is type(other) and one.canonical == other.canonical
 
 
-def _matching_path(path: str, root_path: str) -> str:
-    """Decode a path for comparison; an encoded slash or percent sign stays encoded.
-
-    A root path is stripped at a segment boundary if it is there: hosts that mount an application
-    disagree on whether the path still holds it.
-    """
-    if "%" in path:
-        kept = path.replace("%25", "%2525").replace("%2F", "%252F").replace("%2f", "%252F")
-        path = unquote(kept, errors="surrogateescape")
+def _strip_root(path: str, root_path: str) -> str:
+    """Take a root path off at a segment boundary, if it is there: hosts that mount an application
+    disagree on whether the path still holds it."""
     if root_path and path.startswith(root_path) and path[len(root_path) :][:1] in ("", "/"):
-        path = path[len(root_path) :] or "/"
+        return path[len(root_path) :] or "/"
     return path

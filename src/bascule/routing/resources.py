@@ -372,7 +372,7 @@ def check_name(name: str) -> None:
 
 
 def _quote_part(value: str) -> str:
-    return str(URL.build(path=value.replace("%", "%25"), encoded=False).raw_path)
+    return str(URL.build(path=value, encoded=False).raw_path)
 
 
 async def _expect_continue(request: Request) -> StreamResponse | None:

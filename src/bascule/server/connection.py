@@ -8,7 +8,7 @@ from contextvars import Context
 from enum import Enum
 from typing import Any, Protocol
 
-from ..exchange import Bytes, ClientConnectionResetError, Head, Responder, State
+from ..exchange import Bytes, ClientConnectionResetError, Head, Responder, State, fail
 from ..streams import (
     EMPTY_PAYLOAD,
     PayloadAccessError,
@@ -28,6 +28,8 @@ __all__ = ["Connection", "Owner", "Phase"]
 # After a connection was condemned, its peer gets this many seconds to read the last answer before
 # the reset that unread bytes would provoke (RFC 9112 section 9.6).
 _FAREWELL = 2.0
+# Bytes of further requests that are read while one is answered; past them reading pauses.
+_MAX_AHEAD = 64 * 1024
 _REASONS = {
     400: "Bad Request",
     408: "Request Timeout",
@@ -96,6 +98,7 @@ class Connection(asyncio.Protocol):
         "_cycle",
         "_decoder",
         "_discarded",
+        "_half_closed",
         "_loop",
         "_owner",
         "_queued",
@@ -127,6 +130,8 @@ class Connection(asyncio.Protocol):
         self._continue = False
         # No request is taken up after the current answer.
         self._condemned = False
+        # The peer has ended its half: what it sent before is served, and nothing comes any more.
+        self._half_closed = False
         self._served = 0
         self._discarded = 0
         self._reading = True
@@ -170,8 +175,7 @@ class Connection(asyncio.Protocol):
         elif phase is Phase.BODY:
             self._read_body(data)
         elif phase is Phase.TURN:
-            self._ahead += data
-            self._pause_reading()
+            self._keep(data)
 
     def eof_received(self) -> bool:
         """The peer has ended its sending half.
@@ -181,7 +185,7 @@ class Connection(asyncio.Protocol):
             answered.
         """
         if self.phase is Phase.TURN and self._cycle is not None:
-            self._condemned = True
+            self._half_closed = True
             self._cycle.gone.set(ClientConnectionResetError("The peer has ended its half"))
             return self._scheme == "http"  # asyncio closes TLS transports whatever is said here
         if self.phase is Phase.HEAD and self._reader:
@@ -204,7 +208,18 @@ class Connection(asyncio.Protocol):
     @property
     def is_condemned(self) -> bool:
         """Whether no further request is served."""
-        return self._condemned or self._owner.options.keepalive_timeout <= 0
+        return (
+            self._condemned
+            or self._owner.options.keepalive_timeout <= 0
+            or (self._half_closed and not self._ahead)
+        )
+
+    @property
+    def has_much_unread(self) -> bool:
+        """Whether the body is too long to be read away, or may never come: its client still waits
+        for 100 Continue, so nothing behind the answer could be told from it."""
+        unread = self._decoder.unread if self._decoder is not None else None
+        return self._continue or (unread or 0) > self._owner.options.lingering_size
 
     @property
     def is_busy(self) -> bool:
@@ -305,6 +320,8 @@ class Connection(asyncio.Protocol):
         self.phase = Phase.BODY if incoming.decoder is not None else Phase.TURN
         if rest:
             self.data_received(rest)
+            if self._cycle is None:
+                return
         self._task = asyncio.Task(
             self._serve(cycle),
             loop=self._loop,
@@ -313,11 +330,12 @@ class Connection(asyncio.Protocol):
         )
 
     def _read_body(self, data: bytes) -> None:
-        self._since = self._owner.now()
         self._continue = False
         cycle = self._cycle
         if cycle is None:
             self._discarded += len(data)
+        else:
+            self._since = self._owner.now()
         body = None if cycle is None else cycle.body
         assert self._decoder is not None  # the phase BODY is entered with one
         try:
@@ -336,11 +354,16 @@ class Connection(asyncio.Protocol):
         """The current message is complete; `rest` came behind it."""
         self.phase = Phase.TURN
         self._decoder = None
-        self._ahead = rest
-        if rest:
-            self._pause_reading()
+        self._keep(rest)
         if self._cycle is None:
             self._next()
+
+    def _keep(self, data: bytes) -> None:
+        """Keep bytes for the turn of the next request; some are read on, so that the peer's
+        leaving is seen behind them."""
+        self._ahead += data
+        if len(self._ahead) > _MAX_AHEAD:
+            self._pause_reading()
 
     def _spoil(self, exc: BadRequest) -> None:
         """The body cannot be read on: tell its reader, serve nothing more."""
@@ -348,6 +371,10 @@ class Connection(asyncio.Protocol):
         self._condemned = True
         if self._cycle is None:
             self._say_farewell()
+            return
+        if self._task is None:  # it came with the head: no handler has seen the request
+            self._cycle = None
+            self._answer_refusal(exc)
             return
         self.phase = Phase.FAREWELL
         self._pause_reading()
@@ -360,7 +387,8 @@ class Connection(asyncio.Protocol):
 
     def starved(self) -> Awaitable[None] | None:
         """A reader of the body waits: ask the client for it, read on, and time the wait."""
-        if self._continue:
+        cycle = self._cycle
+        if self._continue and cycle is not None and cycle.state in (State.OPEN, State.HELD):
             self._continue = False
             self.write(dump_head(status_line(100, "Continue"), ()))
         self._since = self._owner.now()
@@ -390,7 +418,7 @@ class Connection(asyncio.Protocol):
         try:
             await self._owner.responder(cycle)
             if cycle.state not in (State.ENDED, State.GONE):
-                await self._fail(cycle, RuntimeError("The responder left without an answer"))
+                await fail(cycle, RuntimeError("The responder left without an answer"))
         except ClientConnectionResetError as exc:
             cycle.abort(exc)
         except asyncio.CancelledError as exc:
@@ -399,28 +427,18 @@ class Connection(asyncio.Protocol):
         except (SystemExit, KeyboardInterrupt) as exc:
             if not self._owner.exit(exc):
                 self._owner.logger.error("%r from a request ignored", exc)
-            await self._fail(cycle, exc)
+            await fail(cycle, exc)
         except BaseException as exc:  # a responder's own errors end here, not in the loop
             self._owner.logger.exception("Error in a responder")
-            await self._fail(cycle, exc)
+            await fail(cycle, exc)
         finally:
             self._answered(cycle)
-
-    async def _fail(self, cycle: Cycle, cause: BaseException) -> None:
-        """Answer 500 if the head is not out yet, else cut, so that the client can tell."""
-        if not cycle.withdraw():
-            cycle.abort(cause)
-            return
-        fields = [("Content-Type", "text/plain; charset=utf-8"), *cycle.default_fields]
-        body = b"500 Internal Server Error\n\nServer got itself in trouble"
-        try:
-            await cycle.respond(500, "Internal Server Error", fields, body, close=True)
-        except ClientConnectionResetError as exc:
-            cycle.abort(exc)
 
     def _answered(self, cycle: Cycle) -> None:
         """Decide how the connection goes on behind an answer."""
         self._task = self._cycle = None
+        if cycle.gone.cause is not None:
+            cycle.gone.cause.__traceback__ = None  # its frames hold the request, and that the cause
         cycle.body.close(PayloadAccessError("The answer to this request is complete"))
         self._served += 1
         self._since = self._owner.now()
@@ -445,16 +463,14 @@ class Connection(asyncio.Protocol):
         self._resume_reading()
         if ahead:
             self._read_head(ahead)
+        if self._half_closed and self.phase in (Phase.HEAD, Phase.BODY):
+            self._complain("Connection closed inside a request")
+            self._close()
 
     def _linger(self) -> None:
-        """Read away what is left of an unread body, within bounds, to keep the connection.
-
-        A client that still waits for 100 Continue may or may not send its body, so nothing behind
-        could be told from it: such a connection ends (RFC 9110 section 10.1.1).
-        """
-        unread = self._decoder.unread if self._decoder is not None else None
+        """Read away what is left of an unread body, within bounds, to keep the connection."""
         self._discarded = 0
-        if self._continue or (unread or 0) > self._owner.options.lingering_size:
+        if self.has_much_unread:
             self._say_farewell()
         else:
             self._resume_reading()
@@ -465,6 +481,9 @@ class Connection(asyncio.Protocol):
         """Answer a head that is not served, and end the connection."""
         self._complain(exc.detail)
         self._owner.requests_count += 1
+        self._answer_refusal(exc)
+
+    def _answer_refusal(self, exc: BadRequest) -> None:
         body = f"{exc.status} {_REASONS.get(exc.status, 'Bad Request')}: {exc.detail}".encode()
         fields = [
             ("Content-Type", "text/plain; charset=utf-8"),
@@ -488,7 +507,11 @@ class Connection(asyncio.Protocol):
             return
         self.phase = Phase.FAREWELL
         self._since = self._owner.now()
-        transport.write_eof()
+        try:
+            transport.write_eof()
+        except OSError:  # the peer has gone, which reading paused did not show
+            self._close()
+            return
         self._resume_reading()
 
     def _close(self) -> None:

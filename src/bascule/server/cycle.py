@@ -1,7 +1,8 @@
 """The exchange over a connection of ours: an answer turned into HTTP/1.1 bytes."""
 
+import asyncio
 import time
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 from ..exchange import AnswerHead, Bytes, Exchange, Fields, Head
 from ..streams import EMPTY_PAYLOAD, StreamReader
@@ -9,9 +10,6 @@ from ..wire.fields import dump_date
 from ..wire.framing import BodyFraming
 from ..wire.grammar import HttpVersion10
 from ..wire.head import dump_head, status_line
-
-if TYPE_CHECKING:
-    import asyncio
 
 __all__ = ["Cycle", "Wire"]
 
@@ -37,7 +35,11 @@ class Wire(Protocol):
     def is_condemned(self) -> bool:
         """Whether the connection ends behind the answer in progress."""
 
-    def room(self) -> "asyncio.Future[None] | None":
+    @property
+    def has_much_unread(self) -> bool:
+        """Whether so much of the body is unread that it is not worth reading away."""
+
+    def room(self) -> asyncio.Future[None] | None:
         """Give what to await before more is written; None when there is room."""
 
     def cut(self, cause: BaseException) -> None:
@@ -79,6 +81,8 @@ class Cycle(Exchange):
     async def _emit(
         self, head: AnswerHead | None, data: Bytes, end: bool, trailers: Fields
     ) -> None:
+        if head is not None and end and self._wire.has_much_unread:
+            head.close = True
         prefix = b"" if head is None else self._dump(head)
         if self._framing is BodyFraming.CHUNKED:
             self._send_chunk(prefix, data, end, trailers)
@@ -86,7 +90,7 @@ class Cycle(Exchange):
             self._send(prefix, data, b"")
         room = self._wire.room()
         if room is not None:
-            await room
+            await asyncio.shield(room)  # others may wait for the same room
 
     def _push(self, head: AnswerHead) -> None:
         self._send(self._dump(head), b"", b"")
@@ -132,8 +136,8 @@ class Cycle(Exchange):
             write(b"".join((prefix, data, suffix)))
             return
         for piece in (prefix, data, suffix):
-            if piece:
-                write(piece)
+            if piece:  # asyncio may keep what it cannot send at once, and buffers may change
+                write(piece if isinstance(piece, bytes) else bytes(piece))
 
 
 _INTERIM = {100: "Continue", 102: "Processing", 103: "Early Hints"}

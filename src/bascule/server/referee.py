@@ -1,4 +1,4 @@
-"""One request through a fresh h11 connection: the head judged, the body decoded.
+"""One request through a fresh h11 connection: its head judged, and how to read its body.
 
 Messages of HTTP/1.1 are independent at their boundaries, so each gets a connection object of its
 own, used by public names only. A reader of ordinary heads can stand beside this at the same
@@ -12,6 +12,7 @@ import h11
 
 from ..exchange import RawFields
 from ..streams import StreamReader
+from ..wire.chunks import ChunkDecoder
 from ..wire.grammar import BadRequest, Framing, check_head, frame_request
 from ..wire.head import HeadLimits
 
@@ -59,7 +60,7 @@ def judge(head: bytes, limits: HeadLimits) -> Incoming:
         connection.receive_data(head)
         request = connection.next_event()
     except h11.RemoteProtocolError as exc:
-        raise BadRequest(exc.error_status_hint, _first_upper(exc)) from exc
+        raise BadRequest(exc.error_status_hint, _tell(exc)) from exc
     if not isinstance(request, h11.Request):
         raise BadRequest(400, "Bad request line")
     method, target = request.method, request.target
@@ -69,18 +70,19 @@ def judge(head: bytes, limits: HeadLimits) -> Incoming:
         target=target.decode("ascii"),
         raw_fields=request.headers.raw_items(),
         framing=framing,
-        decoder=_decoder(framing, connection),
+        decoder=_decoder(framing, limits),
     )
 
 
-def _decoder(framing: Framing, connection: h11.Connection) -> Decoder | None:
+def _decoder(framing: Framing, limits: HeadLimits) -> Decoder | None:
     if framing.chunked:
-        return _Chunked(connection)
+        return _Chunked(limits)
     return _Counted(framing.content_length) if framing.content_length else None
 
 
-def _first_upper(exc: Exception) -> str:
-    text = str(exc)
+def _tell(exc: Exception) -> str:
+    """Give h11's words, without the peer's bytes that it appends."""
+    text = str(exc).partition(": bytearray(")[0]
     return text[:1].upper() + text[1:]
 
 
@@ -108,30 +110,19 @@ class _Counted:
 
 
 class _Chunked:
-    """A body in chunks, decoded by the h11 connection that read its head."""
+    """A body in chunks."""
 
-    __slots__ = ("_connection",)
+    __slots__ = ("_decoder",)
 
     unread = None
 
-    def __init__(self, connection: h11.Connection) -> None:
-        self._connection = connection
+    def __init__(self, limits: HeadLimits) -> None:
+        self._decoder = ChunkDecoder(limits)
 
     def feed(self, data: bytes, body: StreamReader | None) -> bytes | None:
-        connection = self._connection
-        try:
-            if data:
-                connection.receive_data(data)
-            while (event := connection.next_event()) is not h11.NEED_DATA:
-                if isinstance(event, h11.Data):
-                    if body is not None:
-                        body.feed_data(bytes(event.data))
-                        if event.chunk_end:
-                            body.end_chunk()
-                elif isinstance(event, h11.EndOfMessage):
-                    if body is not None:
-                        body.feed_eof()
-                    return connection.trailing_data[0]
-        except h11.RemoteProtocolError as exc:
-            raise BadRequest(400, _first_upper(exc)) from exc
-        return None
+        pieces, ends, rest = self._decoder.feed(data)
+        if body is not None:
+            body.feed_chunks(pieces, ends)
+            if self._decoder.ended:
+                body.feed_eof()
+        return rest if self._decoder.ended else None

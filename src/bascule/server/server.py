@@ -53,9 +53,10 @@ class ConnectionSet:
         self.complaints = Complaints(logger, self._loop.time)
         self._on_exit = on_exit
         self._connections: set[Connection] = set()
-        self._changed: asyncio.Future[None] | None = None
+        self._empty = asyncio.Event()
+        self._empty.set()
+        self._hurried = asyncio.Event()
         self._sweeper: asyncio.TimerHandle | None = None
-        self._hurried = False
 
     def __call__(self) -> Connection:
         """Make the protocol of a new connection."""
@@ -71,6 +72,7 @@ class ConnectionSet:
     def opened(self, connection: Connection) -> None:
         """Take note of a new connection; the sweeper runs while there is one."""
         self._connections.add(connection)
+        self._empty.clear()
         if self._sweeper is None:
             self._sweeper = self._loop.call_later(_SWEEP_INTERVAL, self._sweep)
         if self.stopping:
@@ -81,7 +83,7 @@ class ConnectionSet:
         self._connections.discard(connection)
         if not self._connections:
             self._stop_sweeper()
-            self._notify()
+            self._empty.set()
 
     def exit(self, cause: BaseException) -> bool:
         """Pass on a responder's wish to end the program."""
@@ -93,7 +95,11 @@ class ConnectionSet:
     def sweep(self, now: float) -> None:
         """Hold every connection to its time limits."""
         for connection in list(self._connections):
-            connection.check(now)
+            try:
+                connection.check(now)
+            except Exception:  # whatever is wrong with one must not keep the others from it
+                self.logger.exception("Error in a connection")
+                connection.abort()
 
     def _sweep(self) -> None:
         self._sweeper = self._loop.call_later(_SWEEP_INTERVAL, self._sweep)
@@ -114,8 +120,7 @@ class ConnectionSet:
 
     def hurry(self) -> None:
         """Shorten the wait of `shutdown` that is going on, or that comes."""
-        self._hurried = True
-        self._notify()
+        self._hurried.set()
 
     async def shutdown(self, timeout: float | None = None) -> None:
         """End all connections: wait for answers in progress, then cancel, then drop.
@@ -127,30 +132,26 @@ class ConnectionSet:
         """
         self.close_idle()
         try:
-            if not self._hurried:
-                await self._wait_closed(timeout)
+            await self._wait(timeout, self._empty, self._hurried)
             if self._connections:
                 for connection in list(self._connections):
                     if connection.task is not None:
                         connection.task.cancel()
-                await self._wait_closed(_LAST_WAIT)
+                await self._wait(_LAST_WAIT, self._empty)
         finally:
             for connection in list(self._connections):
                 connection.abort()
+            self._connections.clear()  # also of those whose task was cancelled before it began
+            self._stop_sweeper()
         await asyncio.sleep(0)  # lets connection_lost come for those dropped just now
 
-    async def _wait_closed(self, timeout: float | None) -> None:
-        if not self._connections:
+    async def _wait(self, timeout: float | None, *events: asyncio.Event) -> None:
+        """Wait for the first of some events, or for the time to pass."""
+        if any(event.is_set() for event in events):
             return
-        self._changed = self._loop.create_future()
+        waits = [self._loop.create_task(event.wait()) for event in events]
         try:
-            async with asyncio.timeout(timeout):
-                await self._changed
-        except TimeoutError:
-            pass
+            await asyncio.wait(waits, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            self._changed = None
-
-    def _notify(self) -> None:
-        if self._changed is not None and not self._changed.done():
-            self._changed.set_result(None)
+            for wait in waits:
+                wait.cancel()

@@ -79,10 +79,12 @@ class BaseSite(ABC):
             RuntimeError: it is not started.
         """
         self._runner._check_site(self)
-        if self._server is not None:
-            await self._stop_accepting()
-            self._server.close()
         self._runner._unreg_site(self)
+        if self._server is not None:
+            try:
+                await self._stop_accepting()
+            finally:
+                self._server.close()
 
     @property
     def _factory(self) -> Callable[[], asyncio.BaseProtocol]:
@@ -213,8 +215,8 @@ class UnixSite(BaseSite):
         await super().stop()
         try:
             os.unlink(self._path)
-        except FileNotFoundError:
-            pass  # later Pythons remove it themselves
+        except OSError:
+            pass  # later Pythons remove it themselves, and others may have put something there
 
 
 class NamedPipeSite(BaseSite):

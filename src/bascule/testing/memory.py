@@ -1,7 +1,9 @@
 """An exchange in memory: the request is given, the answer is recorded."""
 
 import asyncio
+from collections import deque
 from collections.abc import Iterable, Mapping
+from functools import partial
 from typing import Any
 
 from multidict import CIMultiDict
@@ -110,6 +112,7 @@ class MemoryExchange(Exchange):
         self.status = 101
         self.answer = AnswerHead(101, "", list(fields), BodyFraming.NONE, True)
         ours, self.channel = MemoryChannel.pair(subprotocol)
+        self.gone.then(partial(ours.lose, 1006))
         return ours
 
     async def _emit(
@@ -137,12 +140,32 @@ class MemoryExchange(Exchange):
 def _make_body(body: bytes | Iterable[bytes] | None) -> StreamReader:
     if body is None or body == b"":
         return EMPTY_PAYLOAD
-    reader = StreamReader()
-    for piece in (body,) if isinstance(body, bytes) else body:
-        reader.feed_data(piece)
-        reader.end_chunk()
-    reader.feed_eof()
-    return reader
+    if isinstance(body, bytes):
+        reader = StreamReader()
+        reader.feed_data(body)
+        reader.feed_eof()
+        return reader
+    return _Pieces(body).reader
+
+
+class _Pieces:
+    """A source that gives a body piece by piece, each a chunk, as its reader asks for more."""
+
+    def __init__(self, pieces: Iterable[bytes]) -> None:
+        self._pieces = iter(pieces)
+        self.reader = StreamReader(source=self)
+
+    def starved(self) -> None:
+        """Feed the next piece, or the end."""
+        piece = next(self._pieces, None)
+        if piece is None:
+            self.reader.feed_eof()
+            return
+        self.reader.feed_data(piece)
+        self.reader.end_chunk()
+
+    def drained(self) -> None:
+        """Do nothing: pieces come when they are wanted."""
 
 
 class MemoryChannel(Channel):
@@ -151,7 +174,9 @@ class MemoryChannel(Channel):
     def __init__(self, subprotocol: str | None = None) -> None:
         self.subprotocol = subprotocol
         self._peer: MemoryChannel | None = None
-        self._queue: asyncio.Queue[str | bytes | None] = asyncio.Queue(_QUEUE)
+        self._inbox: deque[str | bytes] = deque()
+        # Set when a message, room for one, or an end has come.
+        self._changed = asyncio.Event()
 
     @classmethod
     def pair(cls, subprotocol: str | None = None) -> "tuple[MemoryChannel, MemoryChannel]":
@@ -162,21 +187,43 @@ class MemoryChannel(Channel):
 
     async def send(self, message: str | bytes) -> None:
         """Send one message to the other side; waits while its queue is full."""
-        if self.close_code is not None or self._peer is None:
-            raise ClientConnectionResetError("Cannot write to closing transport")
-        await self._peer._queue.put(message)
+        while True:
+            peer = self._peer
+            if peer is None or self.close_code is not None or peer.close_code is not None:
+                raise ClientConnectionResetError("Cannot write to closing transport")
+            if len(peer._inbox) < _QUEUE:
+                peer._inbox.append(message)
+                peer._changed.set()
+                return
+            await self._wait()
 
     async def receive(self) -> str | bytes | None:
-        """Wait for a message of the other side; None once it has closed."""
-        if self.close_code is not None and self._queue.empty():
-            return None
-        message = await self._queue.get()
-        if message is None and self._peer is not None and self.close_code is None:
-            self.close_code = self._peer.close_code
+        """Wait for a message of the other side; None once either side has closed and what was
+        sent before that was received."""
+        while not self._inbox:
+            peer = self._peer
+            if self.close_code is None and peer is not None and peer.close_code is not None:
+                self.close_code = peer.close_code
+            if self.close_code is not None or peer is None:
+                return None
+            await self._wait()
+        message = self._inbox.popleft()
+        if self._peer is not None:
+            self._peer._changed.set()
         return message
 
     async def close(self, code: int = 1000, reason: str = "") -> None:
         """Close both sides; what was sent before is still received."""
-        if self.close_code is None and self._peer is not None:
+        self.lose(code)
+
+    def lose(self, code: int) -> None:
+        """End this side, as `close` does or since the peer has left; waits of both sides end."""
+        if self.close_code is None:
             self.close_code = code
-            await self._peer._queue.put(None)
+            self._changed.set()
+            if self._peer is not None:
+                self._peer._changed.set()
+
+    async def _wait(self) -> None:
+        self._changed.clear()
+        await self._changed.wait()

@@ -6,22 +6,24 @@ __all__ = ["parse_cookies"]
 
 # A name is anything but separators and controls; a value is quoted (semicolons allowed inside)
 # or runs to the next semicolon. Possessive, hence linear in the length of the field.
+_GAP = re.compile(r"[ \t;]*+")
 _PAIR = re.compile(
-    r"[ \t;]*+(?P<name>[^\x00-\x20=;,\"\x7f]++)[ \t]*+=[ \t]*+"
-    r'(?:(?P<quoted>"(?:[^"\\]|\\.)*+")(?=[ \t]*+(?:;|$))|(?P<plain>[^;]*+))'
+    r"(?P<name>[^\x00-\x20=;,\"\x7f]++)(?:[ \t]*+=[ \t]*+"
+    r'(?:(?P<quoted>"(?:[^"\\]|\\.)*+")(?=[ \t]*+(?:;|$))|(?P<plain>[^;]*+))|(?=[ \t;]|$))'
 )
 _ESCAPE = re.compile(r"\\(?:([0-3][0-7][0-7])|(.))")
 
 
 def parse_cookies(value: str) -> dict[str, str]:
-    """Read the pairs of a Cookie field; a malformed piece is skipped up to its semicolon.
+    """Read the pairs of a Cookie field; a malformed piece is skipped up to its semicolon, and a
+    name alone has an empty value.
 
     Quoted values lose their quotes, and escapes in them are resolved, octal ones too, as
     ``http.cookies`` writes them. The last of equal names wins, as in aiohttp.
     """
     cookies: dict[str, str] = {}
     position, size = 0, len(value)
-    while position < size:
+    while (position := _end_of_gap(value, position)) < size:
         match = _PAIR.match(value, position)
         if match is None:
             semicolon = value.find(";", position)
@@ -29,9 +31,14 @@ def parse_cookies(value: str) -> dict[str, str]:
             continue
         position = match.end()
         quoted = match["quoted"]
-        plain = match["plain"]
+        plain = match["plain"] or ""
         cookies[match["name"]] = plain.strip(" \t") if quoted is None else _unquote(quoted)
     return cookies
+
+
+def _end_of_gap(value: str, position: int) -> int:
+    gap = _GAP.match(value, position)
+    return gap.end() if gap else position
 
 
 def _unquote(quoted: str) -> str:

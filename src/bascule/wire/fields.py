@@ -1,19 +1,22 @@
 """Values of header fields: parse and dump pairs."""
 
+import codecs
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from email.utils import formatdate, parsedate_to_datetime
 
-__all__ = ["dump_date", "parse_content_type", "parse_date", "parse_parameters"]
+__all__ = ["dump_date", "find_charset", "parse_content_type", "parse_date", "parse_parameters"]
 
-_last_date: tuple[int, str] = (0, "")
+_last_date: tuple[int, str] = (-1, "")
 
 # token or quoted-string after the "=" (RFC 9110 section 5.6.6); possessive, hence linear.
 _PARAMETER = re.compile(
     r";[ \t]*+(?:(?P<name>[!#$%&\'*+\-.^_`|~0-9A-Za-z]++)[ \t]*+=[ \t]*+"
     r'(?:"(?P<quoted>(?:[^"\\]|\\.)*+)"|(?P<token>[^;" \t]*+)))?[ \t]*+'
 )
+_MEDIA = re.compile(r"[!#$%&'*+\-.^_`|~0-9a-z]++/[!#$%&'*+\-.^_`|~0-9a-z]++")
+_NO_CHARSETS = frozenset({"idna", "punycode", "raw-unicode-escape", "undefined", "unicode-escape"})
 _ESCAPE = re.compile(r"\\(.)")
 
 
@@ -36,9 +39,9 @@ def parse_date(value: str | None) -> datetime | None:
         return None
     try:
         date = parsedate_to_datetime(value)
+        return date.replace(tzinfo=UTC) if date.tzinfo is None else date.astimezone(UTC)
     except (TypeError, ValueError, OverflowError):
         return None
-    return date.replace(tzinfo=UTC) if date.tzinfo is None else date.astimezone(UTC)
 
 
 def parse_content_type(value: str | None) -> tuple[str, dict[str, str]]:
@@ -51,9 +54,26 @@ def parse_content_type(value: str | None) -> tuple[str, dict[str, str]]:
         return "application/octet-stream", {}
     media, separator, rest = value.partition(";")
     media = media.strip(" \t").lower()
-    if media.count("/") != 1:
-        media = "application/octet-stream" if "/" not in media else "text/plain"
-    return media, dict(parse_parameters(separator + rest))
+    if _MEDIA.fullmatch(media) is None:
+        media = "application/octet-stream"
+    parameters: dict[str, str] = {}
+    for name, text in parse_parameters(separator + rest):
+        if text:
+            parameters.setdefault(name, text)  # the first counts, as in aiohttp
+    return media, parameters
+
+
+def find_charset(name: str) -> str:
+    """Give the codec of a charset that a peer has named.
+
+    Raises:
+        LookupError: there is none, or it is not a charset: some codecs of Python transform bytes,
+            or take quadratic time.
+    """
+    codec = codecs.lookup(name)
+    if codec.name in _NO_CHARSETS or not codec._is_text_encoding:
+        raise LookupError(f"unknown charset: {name!r:.50}")
+    return codec.name
 
 
 def parse_parameters(value: str) -> Iterator[tuple[str, str]]:

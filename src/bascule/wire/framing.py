@@ -61,12 +61,17 @@ def clean_framing(fields: list[tuple[str, str]], framing: BodyFraming, length: i
     """
     kept: list[tuple[str, str]] = []
     chunked = framing is BodyFraming.CHUNKED
+    measured = length is not None
     for name, value in fields:
         low = name.lower()
         if low == "transfer-encoding":
             if chunked:
                 kept.append((name, "chunked"))
                 chunked = False
-        elif low != "content-length" or length is not None:
+        elif low == "content-length":
+            if measured:
+                kept.append((name, value))
+                measured = False  # one that is repeated is sent once
+        else:
             kept.append((name, value))
     fields[:] = kept

@@ -85,6 +85,20 @@ _AUTHORITY = re.compile(
 _ABSOLUTE = re.compile(rb"(?P<scheme>https?)://(?P<authority>[^/?#]++)(?P<rest>.*)", re.I | re.S)
 # Control characters other than HTAB, CR and LF (RFC 9110 section 5.5).
 _CONTROLS = bytes([*range(9), 0x0B, 0x0C, *range(0x0E, 0x20), 0x7F])
+# What may stand in a head once only, as aiohttp has it; parsers disagree which of two counts.
+# Host, Content-Length and Transfer-Encoding have rules of their own.
+_SINGLETONS = frozenset(
+    {
+        b"content-location",
+        b"content-range",
+        b"content-type",
+        b"etag",
+        b"max-forwards",
+        b"server",
+        b"user-agent",
+    }
+)
+_TRANSFER_ENCODING = re.compile(rb"\r\ntransfer-encoding:([^\r]*+)\r\n")
 _CONTENT_LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*+[0-9]{1,18}+[ \t]*+\r\n")
 
 
@@ -103,10 +117,11 @@ def check_head(head: bytes) -> None:
 
     These rules need the bytes, since a parser folds and joins what they look at: no control
     character (RFC 9110 section 5.5), no folded field (RFC 9112 section 5.2), one Content-Length at
-    most and that a plain number (section 6.3), none beside a Transfer-Encoding (section 6.1).
+    most and that a plain number (section 6.3), none beside a Transfer-Encoding (section 6.1), and
+    of that one value, which is chunked.
 
     Raises:
-        BadRequest: 400.
+        BadRequest: 400; 501 for codings in front of chunked.
     """
     if len(head.translate(None, _CONTROLS)) != len(head) or head.count(b"\r") != head.count(
         b"\r\n"
@@ -123,6 +138,8 @@ def check_head(head: bytes) -> None:
     encodings = low.count(b"\r\ntransfer-encoding:")
     if encodings > 1 or (encodings and lengths):
         raise BadRequest(400, "Ambiguous message framing")
+    if encodings:
+        _check_coding(low)
 
 
 def frame_request(
@@ -137,15 +154,19 @@ def frame_request(
         fields: lower-cased names and stripped values, after `check_head`.
 
     Raises:
-        BadRequest: 400 for a bad target or Host, for a Transfer-Encoding in HTTP/1.0; 501 for a
-            Transfer-Encoding other than chunked; 505 for a version other than 1.x.
+        BadRequest: 400 for a bad method, target or Host, for a repeated field that may stand
+            once, for a Transfer-Encoding in HTTP/1.0; 505 for a version other than 1.x.
     """
     http_version = _parse_version(version)
+    if not method.isupper():
+        raise BadRequest(400, "Methods are upper-case")  # they are case-sensitive, RFC 9110 9.1
     _check_target(method, target)
     length: int | None = 0
-    coding = host = b""
+    coding = b""
+    host: bytes | None = None
     connection: list[bytes] = []
     upgrade = expect = False
+    seen: set[bytes] = set()
     for name, value in fields:
         if name == b"host":
             host = value
@@ -159,18 +180,24 @@ def frame_request(
             upgrade = True
         elif name == b"expect":
             expect = value.lower() == b"100-continue"
-    _check_authority(host, "Host header")
+        elif name in _SINGLETONS:
+            if name in seen:
+                raise BadRequest(400, f"Duplicate {name.decode().title()!r} header found.")
+            seen.add(name)
+    if host is not None:
+        _check_authority(host, "Host header")
+    elif http_version >= HttpVersion11:  # h11 asks for it in 1.1 alone
+        raise BadRequest(400, "Missing 'Host' header in request.")
     if coding and http_version == HttpVersion10:
         raise BadRequest(400, "Transfer-Encoding in HTTP/1.0")
-    if coding and coding != b"chunked":
-        raise BadRequest(501, "Unsupported Transfer-Encoding")
     options = list_tokens(connection)
     return Framing(
         content_length=length,
         chunked=bool(coding),
         keep_alive=_keeps_alive(http_version, options),
         expect_continue=expect and http_version >= HttpVersion11,
-        upgrade=(upgrade and b"upgrade" in options) or method == b"CONNECT",
+        upgrade=(upgrade and b"upgrade" in options and http_version >= HttpVersion11)
+        or method == b"CONNECT",
         version=http_version,
     )
 
@@ -193,6 +220,17 @@ def split_target(target: str) -> tuple[str, str, str]:
     return authority, path, query
 
 
+def _check_coding(low: bytes) -> None:
+    """Without chunked at its end a body has no end that is known: 400 (RFC 9112 section 6.3);
+    with codings in front of it the body is understood, but not decoded here: 501."""
+    match = _TRANSFER_ENCODING.search(low)
+    codings = [coding.strip(b" \t") for coding in match[1].split(b",")] if match else [b""]
+    if codings[-1] != b"chunked" or codings.count(b"chunked") > 1:
+        raise BadRequest(400, "Transfer-Encoding does not end in chunked")
+    if len(codings) > 1:
+        raise BadRequest(501, "Unsupported Transfer-Encoding")
+
+
 def _parse_version(version: bytes) -> HttpVersion:
     if version[:2] != b"1.":
         raise BadRequest(505, "Only HTTP/1.x is spoken here")
@@ -200,11 +238,14 @@ def _parse_version(version: bytes) -> HttpVersion:
 
 
 def _check_target(method: bytes, target: bytes) -> None:
-    """Hold a target to the four forms of RFC 9112 section 3.2."""
+    """Hold a target to the four forms of RFC 9112 section 3.2; none has a fragment."""
+    if b"#" in target:
+        raise BadRequest(400, "Fragment in the request target")
     if method == b"CONNECT":
         match = _AUTHORITY.fullmatch(target)
         if match is None or not match["port"] or target.startswith(b":"):
             raise BadRequest(400, "Invalid target of CONNECT")
+        _check_authority(target, "request target")
         return
     if target[:1] == b"/" or (target == b"*" and method == b"OPTIONS"):
         return

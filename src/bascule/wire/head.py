@@ -15,8 +15,9 @@ __all__ = [
     "status_line",
 ]
 
-# HTAB alone of the control characters may stand in a value (RFC 9110 section 5.5).
-_CONTROLS = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
+# HTAB alone of the control characters may stand in a value (RFC 9110 section 5.5); of the
+# surrogates those that stand for bytes (PEP 383).
+_CONTROLS = re.compile(r"[\x00-\x08\x0a-\x1f\x7f\ud800-\udc7f\udd00-\udfff]")
 _END = b"\r\n\r\n"
 _KNOWN_NAMES: set[str] = set()
 _MAX_KNOWN_NAMES = 1024
@@ -44,17 +45,22 @@ class HeadReader:
 
     Lines end with CRLF and with nothing else: a bare LF is refused as soon as it is seen, since
     parsers disagree about it (RFC 9112 section 2.2 permits tolerance, we have none). One empty line
-    in front of the head is skipped (same section). Each byte is looked at once, however the
-    input is cut. An instance serves one head.
+    in front of the head is skipped (same section). Each byte is looked at once, and the first
+    fault in the order of the bytes is the one that is told, however the input is cut. An
+    instance serves one head.
     """
 
-    __slots__ = ("_buffer", "_limits", "_line_checked", "_started")
+    __slots__ = ("_buffer", "_fields", "_limits", "_line_start", "_searched", "_started")
 
     def __init__(self, limits: HeadLimits) -> None:
         self._limits = limits
         self._buffer = bytearray()
         self._started = False
-        self._line_checked = False
+        # Where the line that is being read begins, and from where its end is still to be found.
+        self._line_start = 0
+        self._searched = 0
+        # Lines that are complete, the request line among them.
+        self._fields = 0
 
     def __bool__(self) -> bool:
         """Whether a byte of the head is here."""
@@ -68,65 +74,72 @@ class HeadReader:
                 field, a number of fields or a head beyond the limits.
         """
         buffer = self._buffer
-        searched = len(buffer)
         buffer += data
-        if not self._started:
-            if buffer == b"\r" or not buffer:
-                return None
-            searched = self._begin()
-        end = buffer.find(_END, max(0, searched - 3))
-        stop = end + 4 if end >= 0 else len(buffer)
-        self._check_line_ends(searched, stop)
-        if end < 0:
-            self._check_incomplete()
+        if not self._started and not self._begin():
             return None
-        head, rest = bytes(buffer[:stop]), bytes(buffer[stop:])
-        self._check_limits(head)
-        return head, rest
+        stop = self._find_plain_end() if not self._line_start else -1
+        if stop < 0:
+            stop = self._read_lines()
+        return None if stop < 0 else (bytes(buffer[:stop]), bytes(buffer[stop:]))
 
-    def _begin(self) -> int:
-        """Look at the first bytes of all; give the offset that the search starts from."""
-        self._started = True
+    def _begin(self) -> bool:
+        """Look at the first bytes of all; say whether there are enough of them."""
         buffer = self._buffer
-        if buffer[:2] == b"\r\n":
+        if buffer[:2] == b"\r\n" and not self._searched:
             del buffer[:2]
-        if buffer[:1] == b"\x16":
+            self._searched = -1  # a second empty line is not skipped
+        if not buffer or (buffer == b"\r" and not self._searched):
+            return False
+        if buffer[0] == 0x16:
             raise BadRequest(400, "Received HTTPS traffic on an HTTP port")
-        return 0
+        self._started = True
+        self._searched = 0
+        return True
 
-    def _check_line_ends(self, start: int, stop: int) -> None:
+    def _find_plain_end(self) -> int:
+        """Find the end of a head that came at once and is below all limits, as most do; -1 for
+        any other, which is read line by line."""
+        buffer, limits = self._buffer, self._limits
+        stop = buffer.find(_END) + 4
+        lines = buffer.count(b"\n", 0, stop)
+        if (
+            4 < stop <= min(limits.max_line_size, limits.max_field_size, limits.max_head_size)
+            and lines - 2 <= limits.max_headers
+            and lines == buffer.count(b"\r\n", 0, stop)
+        ):
+            return stop
+        return -1
+
+    def _read_lines(self) -> int:
+        """Check line after line; give the end of the head, -1 while it is not here."""
         buffer = self._buffer
-        if start and buffer[start - 1] == 0x0D:
-            start -= 1
-        if buffer.count(b"\n", start, stop) != buffer.count(b"\r\n", start, stop):
-            raise BadRequest(400, "Line not ended by CRLF")
+        while True:
+            end = buffer.find(b"\n", self._searched)
+            start = self._line_start
+            stop = len(buffer) if end < 0 else end
+            returned = stop > start and buffer[stop - 1] == 0x0D
+            self._check_size(stop - start - returned, stop if end < 0 else stop + 1)
+            if end < 0:
+                self._searched = stop
+                return -1
+            if not returned:
+                raise BadRequest(400, "Line not ended by CRLF")
+            self._line_start = self._searched = stop + 1
+            if stop - 1 == start:
+                return stop + 1
+            self._fields += 1
+            if self._fields > self._limits.max_headers + 1:
+                raise BadRequest(431, f"More than {self._limits.max_headers} header fields")
 
-    def _check_incomplete(self) -> None:
-        """Refuse a head that has outgrown its bounds before it is complete."""
-        size = len(self._buffer)
+    def _check_size(self, line_size: int, head_size: int) -> None:
         limits = self._limits
-        if not self._line_checked and size > limits.max_line_size:
-            line = self._buffer.find(b"\r\n", 0, limits.max_line_size + 2)
-            if line < 0:
+        if not self._fields:
+            if line_size > limits.max_line_size:
                 raise BadRequest(414, f"Request line longer than {limits.max_line_size} bytes")
-            self._line_checked = True
-        if size > limits.max_head_size:
-            raise BadRequest(431, f"Head larger than {limits.max_head_size} bytes")
-
-    def _check_limits(self, head: bytes) -> None:
-        limits = self._limits
-        lines = head.count(b"\r\n") - 2
-        if lines > limits.max_headers:
-            raise BadRequest(431, f"Too many headers received: {lines} > {limits.max_headers}")
-        if len(head) <= min(limits.max_line_size, limits.max_field_size):
-            return
-        if len(head) > limits.max_head_size:
-            raise BadRequest(431, f"Head larger than {limits.max_head_size} bytes")
-        first, *rest = head.split(b"\r\n")
-        if len(first) > limits.max_line_size:
-            raise BadRequest(414, f"Request line longer than {limits.max_line_size} bytes")
-        if max(map(len, rest)) > limits.max_field_size:
+        elif line_size > limits.max_field_size:
             raise BadRequest(431, f"Header field longer than {limits.max_field_size} bytes")
+        if head_size > limits.max_head_size:
+            raise BadRequest(431, f"Head larger than {limits.max_head_size} bytes")
 
 
 def check_status(status: int, reason: str) -> None:

@@ -1,0 +1,145 @@
+"""Chunked bodies, decoded: chunk lines and trailers held to RFC 9112 section 7.1.
+
+A parser that skips what it need not understand takes control characters in chunk extensions,
+sizes of any length and lines that end otherwise than others see them end. And one object for
+each chunk lets a peer that sends a byte a chunk make a server work for every byte. So bodies
+in chunks have a decoder of their own; what it accepts h11 accepts, with the same bytes.
+"""
+
+import re
+from enum import Enum
+
+from .grammar import BadRequest
+from .head import HeadLimits
+
+__all__ = ["ChunkDecoder"]
+
+# One chunk line, and all extensions together beyond one byte for each byte of data, so that
+# an attacker cannot make a server read much for little (Go's CVE-2023-39326).
+_MAX_LINE = 256
+_MAX_EXTENSIONS = 16 * 1024
+# chunk-size, at once an extension of visible characters, blanks and obs-text, if any: blanks in
+# front of it are read by some and not by others. Possessive: linear.
+_LINE = re.compile(
+    rb"(?P<size>[0-9A-Fa-f]{1,16}+)(?P<extension>(?:;[\t -~\x80-\xff]*+)?)\r\n"
+)
+_TRAILER = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]++:[\t -~\x80-\xff]*+\r\n")
+
+
+class _State(Enum):
+    """SIZE -> DATA -> DATA_END -> SIZE ..., and from a SIZE of zero TRAILERS -> DONE."""
+
+    SIZE = "chunk line"
+    DATA = "chunk data"
+    DATA_END = "CRLF behind chunk data"
+    TRAILERS = "trailers"
+    DONE = "done"
+
+
+class ChunkDecoder:
+    """Decodes one chunked body; each byte is looked at once, however the input is cut.
+
+    Args:
+        limits: trailers share the budget of heads.
+
+    Attributes:
+        ended: whether the empty line behind the trailers has come.
+    """
+
+    __slots__ = ("_extensions", "_left", "_limits", "_line", "_state", "_trailer_size", "_trailers")
+
+    def __init__(self, limits: HeadLimits) -> None:
+        self._limits = limits
+        self._state = _State.SIZE
+        self._line = b""
+        self._left = 0
+        self._extensions = 0
+        self._trailers = 0
+        self._trailer_size = 0
+
+    @property
+    def ended(self) -> bool:
+        """Whether the body is complete."""
+        return self._state is _State.DONE
+
+    def feed(self, data: bytes) -> tuple[list[bytes], list[int], bytes]:
+        """Take the next bytes.
+
+        Returns:
+            pieces of the body; where chunks end, as offsets into the joined pieces; and what came
+            behind the end of the body, once `ended`.
+
+        Raises:
+            BadRequest: 400 for a bad line, 431 for trailers beyond the limits.
+        """
+        pieces: list[bytes] = []
+        ends: list[int] = []
+        position, size, given = 0, len(data), 0
+        while position < size and self._state is not _State.DONE:
+            if self._state is _State.DATA:
+                piece = data[position : position + self._left]
+                pieces.append(piece)
+                step = len(piece)
+                given += step
+                position += step
+                self._left -= step
+                if not self._left:
+                    ends.append(given)
+                    self._state = _State.DATA_END
+            else:
+                position = self._take_line(data, position)
+        return pieces, ends, data[position:] if self._state is _State.DONE else b""
+
+    def _take_line(self, data: bytes, position: int) -> int:
+        """Gather a line and act on it; give the position behind what was taken."""
+        end = data.find(b"\n", position)
+        stop = end + 1 if end >= 0 else len(data)
+        line = data[position:stop]
+        if self._line:
+            line = self._line + line
+        if len(line) > self._longest_line:
+            status = 431 if self._state is _State.TRAILERS else 400
+            raise BadRequest(status, "Line in a chunked body too long")
+        if end < 0:
+            self._line = line
+            return stop
+        self._line = b""
+        self._act_on(line)
+        return stop
+
+    @property
+    def _longest_line(self) -> int:
+        limit = self._limits.max_field_size if self._state is _State.TRAILERS else _MAX_LINE
+        return limit + 2
+
+    def _act_on(self, line: bytes) -> None:
+        if self._state is _State.DATA_END:
+            if line != b"\r\n":
+                raise BadRequest(400, "Chunk longer than its size")
+            self._state = _State.SIZE
+        elif self._state is _State.SIZE:
+            self._begin_chunk(line)
+        elif line == b"\r\n":
+            self._state = _State.DONE
+        else:
+            self._check_trailer(line)
+
+    def _begin_chunk(self, line: bytes) -> None:
+        match = _LINE.fullmatch(line)
+        if match is None:
+            raise BadRequest(400, "Invalid chunk line")
+        left = self._left = int(match["size"], 16)
+        self._state = _State.DATA if left else _State.TRAILERS
+        self._extensions += len(match["extension"])
+        if self._extensions > _MAX_EXTENSIONS:
+            raise BadRequest(400, "Too many chunk extensions")
+        self._extensions = max(0, self._extensions - left)
+
+    def _check_trailer(self, line: bytes) -> None:
+        self._trailers += 1
+        self._trailer_size += len(line)
+        limits = self._limits
+        if self._trailers > limits.max_headers or self._trailer_size > limits.max_head_size:
+            raise BadRequest(431, "Too many trailers")
+        if _TRAILER.fullmatch(line) is None:
+            raise BadRequest(400, "Invalid trailer")
