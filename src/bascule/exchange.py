@@ -420,7 +420,7 @@ class Exchange(ABC):
             ClientConnectionResetError: the peer has left.
         """
         head = self._leave_held(_Event.WRITE)
-        data = self._count(data)
+        data = self._count(_count_in_bytes(data))
         if data or head:
             await self._emit(head, data, False, ())
 
@@ -438,6 +438,7 @@ class Exchange(ABC):
             return
         trailers = list(trailers)
         check_fields(trailers)
+        data = _count_in_bytes(data)
         whole = self._state is State.HELD
         head = self._leave_held(_Event.WRITE_EOF)
         if whole and head and head.framing is BodyFraming.CHUNKED and not trailers:
@@ -564,8 +565,6 @@ class Exchange(ABC):
         """Give the part of `data` that belongs on the wire, and count it."""
         if self._bodiless:
             return b""
-        if isinstance(data, memoryview):
-            data = data.cast("B") if data.c_contiguous else data.tobytes()
         remaining = self._remaining
         if remaining is not None:
             if len(data) > remaining:
@@ -609,6 +608,13 @@ class Exchange(ABC):
             head.framing = BodyFraming.LENGTH
             head.fields.append(("Content-Length", str(size)))
             self._remaining = size
+
+
+def _count_in_bytes(data: Bytes) -> Bytes:
+    """Make of a view of larger items one whose length is its size."""
+    if isinstance(data, memoryview) and (data.itemsize != 1 or data.ndim != 1):
+        return data.cast("B") if data.c_contiguous else data.tobytes()
+    return data
 
 
 class Channel(ABC):

@@ -20,9 +20,7 @@ _MAX_LINE = 256
 _MAX_EXTENSIONS = 16 * 1024
 # chunk-size, at once an extension of visible characters, blanks and obs-text, if any: blanks in
 # front of it are read by some and not by others. Possessive: linear.
-_LINE = re.compile(
-    rb"(?P<size>[0-9A-Fa-f]{1,16}+)(?P<extension>(?:;[\t -~\x80-\xff]*+)?)\r\n"
-)
+_LINE = re.compile(rb"(?P<size>[0-9A-Fa-f]{1,16}+)(?P<extension>(?:;[\t -~\x80-\xff]*+)?)\r\n")
 _TRAILER = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]++:[\t -~\x80-\xff]*+\r\n")
 
 

@@ -103,7 +103,8 @@ class HeadReader:
         stop = buffer.find(_END) + 4
         lines = buffer.count(b"\n", 0, stop)
         if (
-            4 < stop <= min(limits.max_line_size, limits.max_field_size, limits.max_head_size)
+            buffer[0] != 0x0D
+            and 4 < stop <= min(limits.max_line_size, limits.max_field_size, limits.max_head_size)
             and lines - 2 <= limits.max_headers
             and lines == buffer.count(b"\r\n", 0, stop)
         ):
@@ -128,8 +129,9 @@ class HeadReader:
             if stop - 1 == start:
                 return stop + 1
             self._fields += 1
-            if self._fields > self._limits.max_headers + 1:
-                raise BadRequest(431, f"More than {self._limits.max_headers} header fields")
+            count, limit = self._fields - 1, self._limits.max_headers
+            if count > limit:
+                raise BadRequest(431, f"Too many headers received: {count} > {limit}")
 
     def _check_size(self, line_size: int, head_size: int) -> None:
         limits = self._limits
