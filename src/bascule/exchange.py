@@ -450,7 +450,12 @@ class Exchange(ABC):
 
         Returns:
             False when it cannot: nothing was sent, and the caller copies the bytes itself.
+
+        Raises:
+            RuntimeError: the answer was not started, or has ended.
+            ClientConnectionResetError: the peer has left.
         """
+        self._check(_Event.WRITE)
         return False
 
     async def accept(self, fields: Fields = (), *, subprotocol: str | None = None) -> "Channel":
@@ -509,6 +514,10 @@ class Exchange(ABC):
     # -- within
 
     def _move(self, event: _Event) -> None:
+        self._state = self._check(event)
+
+    def _check(self, event: _Event) -> State:
+        """Give the state that an event leads to."""
         state = _TABLE[self._state][event]
         if state is None:
             if self._state is State.GONE:
@@ -516,7 +525,7 @@ class Exchange(ABC):
             raise RuntimeError(
                 f"Cannot {event.name.lower()} when the answer is {self._state.name.lower()}"
             )
-        self._state = state
+        return state
 
     def _lose(self, cause: BaseException) -> None:
         self._take_held()

@@ -35,7 +35,7 @@ class Source(Protocol):
     """Where the bytes of a body come from, seen from its reader."""
 
     def starved(self) -> Awaitable[None] | None:
-        """A reader waits and nothing is buffered.
+        """A reader waits for bytes and none are buffered, or for the end.
 
         Returns:
             None when the bytes will be fed from outside; or an awaitable that the reader awaits
@@ -206,17 +206,37 @@ class StreamReader:
             self._eof_callbacks.append(callback)
 
     async def wait_eof(self) -> None:
-        """Wait until the end has been fed; nothing is read by this, and another may read."""
+        """Wait until the end has been fed; nothing is read by this, and another may read.
+
+        What comes is buffered; above the high-water mark nothing comes until something is read.
+        """
+        while not self._eof:
+            self._raise()
+            if self._source is not None and not self._reading and not self.is_full:
+                before = self.total_bytes
+                pull = self._source.starved()
+                if pull is not None:
+                    await self._pull(pull)
+                if pull is not None or self._eof or self.total_bytes != before:
+                    continue
+            await self._wait_for_end()
+
+    async def _wait_for_end(self) -> None:
         if self._eof:
             return
-        self._raise()
         ended = asyncio.get_running_loop().create_future()
         self._eof_waiters.append(ended)
         try:
             await ended
         finally:
             self._eof_waiters.remove(ended)
-        self._raise()
+
+    async def _pull(self, pull: Awaitable[None]) -> None:
+        self._reading = True
+        try:
+            await pull
+        finally:
+            self._reading = False
 
     # -- the reading side
 
@@ -438,7 +458,7 @@ class StreamReader:
         return b"".join(parts)
 
     def _put_back(self, data: bytes) -> None:
-        if not data:
+        if not data or self._closed:
             return
         if self._offset:
             self._chunks[0] = self._chunks[0][self._offset :]

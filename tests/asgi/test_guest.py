@@ -413,3 +413,153 @@ def test_an_application_starts_anew_in_a_new_loop() -> None:
     asyncio.run(use())
     asyncio.run(use())
     assert seen == ["enter", "startup", "request", "leave"] * 2
+
+
+# -- faults that were found once
+
+
+async def test_a_host_whose_receive_never_waits_does_not_spin() -> None:
+    async def handler(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse()
+        await response.prepare(request)
+        for _ in range(3):
+            await asyncio.sleep(0)
+            await response.write(b"x")
+        return response
+
+    async def receive() -> dict[str, Any]:
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    app, made = app_of(handler), Call()
+    async with app:
+        await app(scope(), receive, made.send)
+    assert made.body == b"xxx"
+
+
+async def test_an_error_of_receive_does_not_spoil_a_whole_answer() -> None:
+    async def handler(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse()
+        await response.prepare(request)
+        for _ in range(3):
+            await asyncio.sleep(0)
+            await response.write(b"x")
+        return response
+
+    async def receive() -> dict[str, Any]:
+        raise RuntimeError("asked too often")
+
+    app, made = app_of(handler), Call()
+    async with app:
+        await app(scope(), receive, made.send)
+    assert made.sent[-1] == {"type": "http.response.body", "body": b"", "more_body": False}
+
+
+@pytest.mark.parametrize("pushed", [True, False])
+async def test_a_cancelled_write_never_loses_the_head(pushed: bool) -> None:
+    """Whether the host has the head is not known then, so the answer is cut."""
+    may_send = asyncio.Event()
+
+    async def handler(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse()
+        await response.prepare(request)
+        if pushed:
+            await asyncio.sleep(0)
+            await asyncio.sleep(0)
+        writing = asyncio.create_task(response.write(b"one"))
+        while not waiting:
+            await asyncio.sleep(0)
+        writing.cancel()
+        await asyncio.wait([writing])
+        may_send.set()
+        await response.write(b"two")
+        return response
+
+    waiting = []
+    made = Call()
+
+    async def send(message: dict[str, Any]) -> None:
+        waiting.append(message)
+        await may_send.wait()
+        await made.send(message)
+
+    app = app_of(handler)
+    async with app:
+        try:
+            await app(scope(), made.receive, send)
+        except RuntimeError as exc:
+            assert "cancelled" in str(exc)  # noqa: PT017  # the other outcome is fine, too
+    kinds = [message["type"] for message in made.sent]
+    assert kinds == [] or kinds[0] == "http.response.start"
+
+
+async def test_handler_cancellation_ends_with_the_handler() -> None:
+    """The task is the host's: it goes on behind the call."""
+    seen = []
+
+    async def handler(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse()
+        await response.prepare(request)
+        await response.write(b"x")
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            seen.append("cancelled")
+            raise
+        raise AssertionError("not reached")
+
+    app = app_of(handler, handler_args={"handler_cancellation": True})
+    made = Call()
+
+    async def host() -> str:
+        await app(scope(), made.receive, made.send)
+        return "went on"
+
+    async with app:
+        running = asyncio.create_task(host())
+        while not made.received:
+            await asyncio.sleep(0)
+        made.gone.set()
+        assert await running == "went on"
+    assert seen == ["cancelled"]
+
+
+async def test_a_start_waits_for_an_end_that_is_under_way() -> None:
+    seen: list[str] = []
+    app = living_app(seen)
+    go_on = asyncio.Event()
+
+    async def cleanup(app: web.Application) -> None:
+        seen.append("cleaning")
+        await go_on.wait()
+        seen.append("clean")
+
+    app.on_cleanup.append(cleanup)
+    await app._life.start()
+    stopping = asyncio.create_task(app._life.stop())
+    while "cleaning" not in seen:
+        await asyncio.sleep(0)
+    starting = asyncio.create_task(app._life.start())
+    await asyncio.sleep(0)
+    stopping.cancel()  # which does not stop the cleaning
+    go_on.set()
+    await starting
+    once = ["enter", "startup", "leave", "cleaning", "clean"]
+    assert seen == [*once, "enter", "startup"]
+    await app._life.stop()
+    assert seen == once * 2
+
+
+async def test_no_request_starts_an_application_that_its_host_has_shut_down(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    seen: list[str] = []
+    app = living_app(seen)
+    host = ApplicationCommunicator(app, {"type": "lifespan", "asgi": {"version": "3.0"}})
+    for phase in ("startup", "shutdown"):
+        await host.send_input({"type": f"lifespan.{phase}"})
+        assert (await host.receive_output())["type"] == f"lifespan.{phase}.complete"
+    await host.wait()
+    made = Call()
+    await app(scope(), made.receive, made.send)
+    assert made.sent[0]["status"] == 500
+    assert seen == ["enter", "startup", "leave"]

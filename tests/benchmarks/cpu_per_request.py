@@ -1,6 +1,7 @@
 """CPU time of a server per request, beside its peers in the same run.
 
-Usage: python tests/benchmarks/cpu_per_request.py [-n REQUESTS] [-r ROUNDS] [-w WORKLOAD ...] [-s SERVER ...]
+Usage: python tests/benchmarks/cpu_per_request.py
+           [-n REQUESTS] [-r ROUNDS] [-w WORKLOAD ...] [-s SERVER ...]
 
 Each server runs in a process of its own and is loaded over loopback by 32 connections that stay
 open. The figure is the user and system time of the server's process over its requests, the median

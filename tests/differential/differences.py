@@ -408,7 +408,7 @@ EXPECTED_DIFFERENCES: list[Difference] = [
         rewrite=_fare(2, stays_open=True),
     ),
     Difference(
-        name="any token is a method",
+        name="any upper-case token is a method",
         reason="RFC 9110 section 9.1; aiohttp's parser has a list of those it knows.",
         cases=("malformed/line/method-unknown",),
         rewrite=_fare(2, stays_open=True),

@@ -1,6 +1,8 @@
 """The list of expected differences holds nothing that is not there."""
 
+import re
 from fnmatch import fnmatchcase
+from pathlib import Path
 
 import aiohttp.web
 import pytest
@@ -38,3 +40,12 @@ async def test_each_pattern_still_has_a_difference(difference: Difference, patte
             if case.view.of(rewritten) != case.view.of(theirs):
                 return
     pytest.fail(f"nothing to rewrite for {difference.name!r} in {pattern!r}", pytrace=False)
+
+
+def test_each_difference_is_told_in_the_readme() -> None:
+    readme = (Path(__file__).parents[2] / "README.md").read_text()
+    told = readme.partition("### Differences from aiohttp")[2].partition("## Install")[0]
+    rows = re.findall(r"^- (.+)\.$", told, re.M)
+    assert [row[0].lower() + row[1:] for row in rows] == [
+        difference.name[0].lower() + difference.name[1:] for difference in EXPECTED_DIFFERENCES
+    ]

@@ -16,12 +16,14 @@ from ..exchange import (
     Exchange,
     Fields,
     Head,
+    NotSupported,
     Responder,
     _Event,
 )
 from ..streams import EMPTY_PAYLOAD, StreamReader
 from ..wire.framing import BodyFraming
 from ..wire.grammar import HttpVersion, HttpVersion11
+from ..wire.head import check_fields
 
 __all__ = ["MemoryChannel", "MemoryExchange"]
 
@@ -107,10 +109,18 @@ class MemoryExchange(Exchange):
     async def accept(
         self, fields: Fields = (), *, subprotocol: str | None = None
     ) -> "MemoryChannel":
-        """Become a WebSocket; the peer's side is in `channel`."""
+        """Become a WebSocket; the peer's side is in `channel`.
+
+        Raises:
+            NotSupported: the request has a body, which nobody could tell from frames.
+        """
+        if self.body is not EMPTY_PAYLOAD:
+            raise NotSupported("A request with a body cannot become a WebSocket")
+        pairs = list(fields)
+        check_fields(pairs)
         self._move(_Event.ACCEPT)
         self.status = 101
-        self.answer = AnswerHead(101, "", list(fields), BodyFraming.NONE, True)
+        self.answer = AnswerHead(101, "", pairs, BodyFraming.NONE, True)
         ours, self.channel = MemoryChannel.pair(subprotocol)
         self.gone.then(partial(ours.lose, 1006))
         return ours
@@ -157,7 +167,7 @@ class _Pieces:
 
     def starved(self) -> None:
         """Feed the next piece, or the end."""
-        piece = next(self._pieces, None)
+        piece = next(filter(None, self._pieces), None)
         if piece is None:
             self.reader.feed_eof()
             return

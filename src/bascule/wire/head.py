@@ -77,7 +77,7 @@ class HeadReader:
         buffer += data
         if not self._started and not self._begin():
             return None
-        stop = self._find_plain_end() if not self._line_start else -1
+        stop = self._find_plain_end() if not self._searched else -1
         if stop < 0:
             stop = self._read_lines()
         return None if stop < 0 else (bytes(buffer[:stop]), bytes(buffer[stop:]))
@@ -129,9 +129,9 @@ class HeadReader:
             if stop - 1 == start:
                 return stop + 1
             self._fields += 1
-            count, limit = self._fields - 1, self._limits.max_headers
-            if count > limit:
-                raise BadRequest(431, f"Too many headers received: {count} > {limit}")
+            limit = self._limits.max_headers
+            if self._fields > limit + 1:
+                raise BadRequest(431, f"More than {limit} header fields")
 
     def _check_size(self, line_size: int, head_size: int) -> None:
         limits = self._limits
