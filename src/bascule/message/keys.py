@@ -7,6 +7,11 @@ from typing import Any, Generic, TypeVar, get_args
 __all__ = ["AppKey", "BaseKey", "NotAppKeyWarning", "RequestKey", "ResponseKey", "warn_about_str"]
 
 _T = TypeVar("_T")
+_CHAPTERS = {
+    "AppKey": "application-s-config",
+    "RequestKey": "request-s-storage",
+    "ResponseKey": "response-s-storage",
+}
 
 
 class NotAppKeyWarning(UserWarning):
@@ -66,7 +71,7 @@ def warn_about_str(kind: str, stacklevel: int = 3) -> None:
     """Warn, at the line of the caller's caller, that a typed key is preferred to a string."""
     warnings.warn(
         f"It is recommended to use web.{kind} instances for keys.\n"
-        "https://docs.aiohttp.org/en/stable/web_advanced.html#application-s-config",
+        f"https://docs.aiohttp.org/en/stable/web_advanced.html#{_CHAPTERS[kind]}",
         category=NotAppKeyWarning,
         stacklevel=stacklevel,
     )

@@ -255,8 +255,9 @@ class StreamResponse(MutableMapping[str | ResponseKey[Any], Any]):
                 "Setting charset for application/octet-stream doesn't make sense, "
                 "setup content_type first"
             )
-        parameters.pop("charset", None)
-        if value is not None:
+        if value is None:
+            parameters.pop("charset", None)
+        else:
             parameters["charset"] = str(value).lower()
         self._dump_content_type(media, parameters)
 
@@ -273,7 +274,7 @@ class StreamResponse(MutableMapping[str | ResponseKey[Any], Any]):
             self._headers[hdrs.LAST_MODIFIED] = dump_date(math.ceil(value))
         elif isinstance(value, datetime):
             seconds = value.replace(tzinfo=value.tzinfo or UTC).timestamp()
-            self._headers[hdrs.LAST_MODIFIED] = dump_date(seconds)
+            self._headers[hdrs.LAST_MODIFIED] = dump_date(math.ceil(seconds))
         elif isinstance(value, str):
             self._headers[hdrs.LAST_MODIFIED] = value
         else:

@@ -286,8 +286,8 @@ class PlainResource(Resource):
         return self._path
 
     def url_for(self, **kwargs: str) -> URL:
-        """Build the URL of the path."""
-        return URL.build(path=self._path, encoded=False)
+        """Build the URL of the path, as registered."""
+        return URL.build(path=self._path, encoded=True)
 
     def match(self, path: str) -> dict[str, str] | None:
         """Compare a decoded path with the one registered."""
@@ -396,7 +396,7 @@ def _as_coroutine_function(handler: Any) -> Any:  # Any: whatever was registered
             return handler
         raise TypeError(f"Only async functions are allowed as web-handlers, got {handler!r}")
     if not callable(handler):
-        raise TypeError(f"Only async functions are allowed as web-handlers, got {handler!r}")
+        raise AssertionError(handler)
     warnings.warn("Bare functions are deprecated, use async ones", DeprecationWarning, stacklevel=6)
 
     @wraps(handler)
