@@ -665,7 +665,7 @@ async def test_slow_body_is_408_while_a_reader_waits() -> None:
         connection = await served.alone()
         await waiting.wait()
         async with asyncio.timeout(PATIENCE):
-            while not (connection.is_busy and connection._cycle.body.is_waiting):
+            while not (connection.task and connection._cycle.body.is_waiting):
                 await asyncio.sleep(0)
         await check_at(served, 59)
         assert connection._cycle is not None
@@ -684,7 +684,7 @@ async def test_no_clock_runs_while_a_handler_computes() -> None:
         await wire.send(request("/", "Content-Length: 3", method="POST") + b"a")
         connection = await served.alone()
         async with asyncio.timeout(PATIENCE):
-            while not connection.is_busy:
+            while not connection.task:
                 await asyncio.sleep(0)
         await check_at(served, 10_000)
         go_on.set()

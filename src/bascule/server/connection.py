@@ -22,6 +22,7 @@ from .complaints import Complaints
 from .cycle import Cycle
 from .options import ConnectionOptions
 from .referee import Decoder, Incoming, judge
+from .refusals import dump_refusal
 
 __all__ = ["Connection", "Owner", "Phase"]
 
@@ -30,14 +31,6 @@ __all__ = ["Connection", "Owner", "Phase"]
 _FAREWELL = 2.0
 # Bytes of further requests that are read while one is answered; past them reading pauses.
 _MAX_AHEAD = 64 * 1024
-_REASONS = {
-    400: "Bad Request",
-    408: "Request Timeout",
-    414: "URI Too Long",
-    431: "Request Header Fields Too Large",
-    501: "Not Implemented",
-    505: "HTTP Version Not Supported",
-}
 
 
 class Phase(Enum):
@@ -220,11 +213,6 @@ class Connection(asyncio.Protocol):
         for 100 Continue, so nothing behind the answer could be told from it."""
         unread = self._decoder.unread if self._decoder is not None else None
         return self._continue or (unread or 0) > self._owner.options.lingering_size
-
-    @property
-    def is_busy(self) -> bool:
-        """Whether a request is being answered."""
-        return self._cycle is not None
 
     @property
     def task(self) -> asyncio.Task[None] | None:
@@ -484,14 +472,7 @@ class Connection(asyncio.Protocol):
         self._answer_refusal(exc)
 
     def _answer_refusal(self, exc: BadRequest) -> None:
-        body = f"{exc.status} {_REASONS.get(exc.status, 'Bad Request')}: {exc.detail}".encode()
-        fields = [
-            ("Content-Type", "text/plain; charset=utf-8"),
-            ("Content-Length", str(len(body))),
-            ("Connection", "close"),
-        ]
-        line = status_line(exc.status, _REASONS.get(exc.status, "Bad Request"))
-        self.write(dump_head(line, fields) + body)
+        self.write(dump_refusal(exc))
         self._say_farewell()
 
     def _say_farewell(self) -> None:
