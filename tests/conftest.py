@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from support.hosts import HOSTS, Client
+from support.hosts import HOSTS, MATRIX, Client
 
 Serve = Callable[..., Any]
 
@@ -40,12 +40,24 @@ async def no_leaked_tasks() -> AsyncIterator[None]:
     assert not leaked, f"tasks left running: {leaked}"
 
 
-@pytest_asyncio.fixture(params=list(HOSTS))
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--matrix", action="store_true", help="run on all hosts, not the usual ones")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Let tests that serve an application run on each host in turn."""
+    if "serve" in metafunc.fixturenames:
+        names = [*HOSTS, *MATRIX] if metafunc.config.getoption("--matrix") else [*HOSTS]
+        metafunc.parametrize("serve", names, indirect=True)
+
+
+@pytest_asyncio.fixture
 async def serve(request: pytest.FixtureRequest) -> AsyncIterator[Serve]:
-    """Serve an application on each host in turn: ``client = await serve(app)``."""
+    """Serve an application on a host: ``client = await serve(app)``."""
+    host = {**HOSTS, **MATRIX}[request.param]
     async with AsyncExitStack() as stack:
 
         async def serve_it(app: Any, **options: Any) -> Client:
-            return await stack.enter_async_context(HOSTS[request.param](app, **options))
+            return await stack.enter_async_context(host(app, **options))
 
         yield serve_it

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import httpx
+import hypercorn
+import hypercorn.asyncio
 import uvicorn
 from multidict import CIMultiDict
 
@@ -160,9 +162,32 @@ async def uvicorn_guest(app: Any, **options: Any) -> AsyncIterator[Client]:
             await serving
 
 
+@asynccontextmanager
+async def hypercorn_guest(app: Any, **options: Any) -> AsyncIterator[Client]:
+    if isinstance(app, web.Application):
+        app._handler_args.update(options)
+    with socket.create_server(("127.0.0.1", 0)) as sock:
+        config = hypercorn.Config()
+        config.bind = [f"fd://{sock.fileno()}"]
+        ending = asyncio.Event()
+        serving = asyncio.create_task(
+            hypercorn.asyncio.serve(app, config, shutdown_trigger=ending.wait)
+        )
+        try:
+            base = f"http://127.0.0.1:{sock.getsockname()[1]}"
+            async with httpx.AsyncClient(base_url=base, trust_env=False) as client:
+                yield HttpxClient(client, "hypercorn")
+        finally:
+            ending.set()
+            await serving
+            sock.detach()  # hypercorn has closed the descriptor
+
+
 HOSTS: dict[str, Host] = {
     "memory": memory,
     "socket": own_socket,
     "asgi": asgi_transport,
     "uvicorn": uvicorn_guest,
 }
+# Hosts that run with ``--matrix`` only.
+MATRIX: dict[str, Host] = {"hypercorn": hypercorn_guest}
