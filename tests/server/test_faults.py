@@ -217,6 +217,32 @@ async def test_half_closed_pipelines_are_answered_whole() -> None:
     assert [piece[-2:] for piece in answer.split(b"HTTP/1.1 200 OK")[1:]] == [b"/1", b"/2", b"/3"]
 
 
+async def test_each_request_of_a_half_closed_pipeline_is_told_of_it() -> None:
+    async def handler(request: web.Request) -> web.Response:
+        await request._exchange.gone
+        return web.Response(text=request.path)
+
+    async with serve(app_of(handler)) as served:
+        answer = await served.exchange(request("/1") + request("/2"))
+    assert [piece[-2:] for piece in answer.split(b"HTTP/1.1 200 OK")[1:]] == [b"/1", b"/2"]
+
+
+async def test_a_head_that_a_closing_connection_times_out_in_harms_nothing(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async with serve(app_of(ok)) as served, served.connect() as wire:
+        await wire.send(b"GET / HT")
+        connection = await served.alone()
+        async with asyncio.timeout(PATIENCE):
+            while not connection._reader:
+                await asyncio.sleep(0)
+        connection._transport.close()
+        server = served.runner.server
+        assert server is not None
+        server.sweep(server.now() + 16)
+    assert not [record for record in caplog.records if record.exc_info]
+
+
 async def test_an_unknown_minor_version_needs_a_host_too() -> None:
     async with serve(app_of(ok)) as served:
         assert (await served.exchange(b"GET / HTTP/1.2\r\n\r\n")).startswith(b"HTTP/1.1 400 ")

@@ -179,7 +179,7 @@ class Connection(asyncio.Protocol):
         """
         if self.phase is Phase.TURN and self._cycle is not None:
             self._half_closed = True
-            self._cycle.gone.set(ClientConnectionResetError("The peer has ended its half"))
+            self._cycle.gone.set(_half_closed())
             return self._scheme == "http"  # asyncio closes TLS transports whatever is said here
         if self.phase is Phase.HEAD and self._reader:
             self._complain("Connection closed inside a request head")
@@ -303,6 +303,8 @@ class Connection(asyncio.Protocol):
         if incoming.decoder is not None:
             body = StreamReader(self._owner.options.read_bufsize, source=self)
         cycle = self._cycle = Cycle(self, head, body)
+        if self._half_closed:
+            cycle.gone.set(_half_closed())
         self._owner.requests_count += 1
         self._continue = framing.expect_continue and framing.has_body
         self.phase = Phase.BODY if incoming.decoder is not None else Phase.TURN
@@ -472,7 +474,10 @@ class Connection(asyncio.Protocol):
         self._answer_refusal(exc)
 
     def _answer_refusal(self, exc: BadRequest) -> None:
-        self.write(dump_refusal(exc))
+        try:
+            self.write(dump_refusal(exc))
+        except ClientConnectionResetError:
+            pass  # it has left, and farewell with it
         self._say_farewell()
 
     def _say_farewell(self) -> None:
@@ -540,6 +545,10 @@ class Connection(asyncio.Protocol):
     def cut(self, cause: BaseException) -> None:
         """Drop the connection now."""
         self.abort()
+
+
+def _half_closed() -> ClientConnectionResetError:
+    return ClientConnectionResetError("The peer has ended its half")
 
 
 def _switch_on_keepalive(sock: Any) -> None:  # Any: a TransportSocket, or a stand-in of it
