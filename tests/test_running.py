@@ -3,6 +3,7 @@
 import asyncio
 import signal
 import socket
+import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -18,15 +19,23 @@ SLOW = """
 import asyncio, sys
 from bascule import web
 
+STOPPING = web.AppKey("stopping", asyncio.Event)
+
 async def slow(request):
     print("started", flush=True)
-    await asyncio.sleep(float(request.query.get("seconds", "0.2")))
+    await request.app[STOPPING].wait()
+    if "never" in request.query:
+        await asyncio.Event().wait()
     return web.Response(text="slow but whole")
+
+async def stop(app):
+    app[STOPPING].set()
 
 async def leave(request):
     raise SystemExit(3)
 
 async def around(app):
+    app[STOPPING] = asyncio.Event()
     print("entered", flush=True)
     yield
     print("left", flush=True)
@@ -34,12 +43,14 @@ async def around(app):
 app = web.Application()
 app.add_routes([web.get("/slow", slow), web.get("/leave", leave)])
 app.cleanup_ctx.append(around)
+app.on_shutdown.append(stop)
+OPTIONS = {"handle_signals": False} if "--no-signals" in sys.argv else {}
 
 async def make():
     return app
 
 if __name__ == "__main__":
-    web.run_app(make(), host="127.0.0.1", port=0, shutdown_timeout=60, access_log=None)
+    web.run_app(make(), host="127.0.0.1", port=0, shutdown_timeout=60, access_log=None, **OPTIONS)
     print("quiet end", flush=True)
 """
 
@@ -67,7 +78,7 @@ async def test_a_signal_ends_it_behind_the_answers(slow_program: str, number: in
 async def test_a_second_signal_shortens_the_wait(slow_program: str) -> None:
     async with program(slow_program) as running:
         url = await running.url()
-        answer = asyncio.create_task(get(f"{url}/slow?seconds=3600"))
+        answer = asyncio.create_task(get(f"{url}/slow?never"))
         await running.read_until("started")
         running.process.send_signal(signal.SIGTERM)
         async with asyncio.timeout(PATIENCE):  # the first has been taken once nobody listens
@@ -82,6 +93,53 @@ async def test_a_second_signal_shortens_the_wait(slow_program: str) -> None:
             await answer
     assert status == 0
     assert running.output.endswith("left\nquiet end\n")
+
+
+async def test_an_interrupt_cleans_up_where_signals_are_left_alone(slow_program: str) -> None:
+    async with program(slow_program, "--no-signals") as running:
+        await running.url()
+        assert await running.end(signal.SIGINT) == 0
+    assert running.output.endswith("left\nquiet end\n")
+
+
+async def test_a_runner_takes_signals_when_told_to(tmp_path: Path) -> None:
+    path = tmp_path / "taking.py"
+    path.write_text(
+        "import asyncio, signal\n"
+        "from bascule import web\n"
+        "async def main():\n"
+        "    runner = web.AppRunner(web.Application(), handle_signals=True)\n"
+        "    await runner.setup()\n"
+        "    print('Running on nothing ==', flush=True)\n"
+        "    try:\n"
+        "        await asyncio.Event().wait()\n"
+        "    finally:\n"
+        "        await runner.cleanup()\n"
+        "        print('cleaned up', flush=True)\n"
+        "asyncio.run(main())\n"
+    )
+    async with program(str(path)) as running:
+        await running.url()
+        assert await running.end(signal.SIGTERM) == 1  # GracefulExit.code
+    assert "cleaned up" in running.output
+
+
+async def test_the_command_is_installed_and_takes_its_options(tmp_path: Path) -> None:
+    (tmp_path / "elsewhere.py").write_text("from examples.hello import app\n")
+    command = str(Path(sys.executable).parent / "bascule")
+    options = ["--app-dir", str(tmp_path), "--log-level", "warning", "--port", "0"]
+    async with program(command, "elsewhere:app", *options, PYTHONPATH=str(ROOT)) as running:
+        assert (await get(await running.url())).text == "Hello, world!\n"
+        assert await running.end(signal.SIGTERM) == 0
+    assert "GET /" not in running.output
+    async with program("-m", "bascule", "--version") as running:
+        assert await running.end() == 0
+    assert running.output.startswith("bascule 0.")
+    options = ["--no-access-log", "--port", "0"]
+    async with program("-m", "bascule", "examples.hello:app", *options) as running:
+        await get(await running.url())
+        assert await running.end(signal.SIGTERM) == 0
+    assert "GET /" not in running.output
 
 
 async def test_a_handlers_exit_ends_it_with_that_status(slow_program: str) -> None:

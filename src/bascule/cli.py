@@ -22,6 +22,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     logging.basicConfig(
         level=options.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s"
     )
+    # Said here, so that run_app's own choice for debug mode does not stand.
+    logging.getLogger("bascule.access").setLevel(options.log_level.upper())
     app = load_app(options.app, options.app_dir)
     _serve(app, options)
 

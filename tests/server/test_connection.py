@@ -3,6 +3,7 @@
 import asyncio
 import contextvars
 import logging
+import socket
 import ssl
 from typing import Any
 
@@ -600,6 +601,24 @@ async def test_body_cannot_be_read_behind_the_answer() -> None:
         await wire.read_answer()
         with pytest.raises(web.PayloadAccessError):
             await kept[0].read()
+
+
+# -- options
+
+
+async def test_the_server_field_and_keepalive_of_sockets_are_options() -> None:
+    for options, field, alive in [
+        ({}, b"Python/", 1),
+        ({"server_header": "mine"}, b"mine", 1),
+        ({"server_header": "", "tcp_keepalive": False}, None, 0),
+    ]:
+        async with serve(app_of(ok), **options) as served, served.connect() as wire:
+            await wire.send(GET)
+            _, fields, _ = await wire.read_answer()
+            assert (b"server" in fields) == (field is not None)
+            assert fields.get(b"server", b"").startswith(field or b"")
+            sock = (await served.alone()).get_extra_info("socket")
+            assert bool(sock.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)) == bool(alive)
 
 
 # -- time

@@ -220,6 +220,10 @@ def _run(loop: asyncio.AbstractEventLoop, coroutine: Awaitable[None]) -> None:
     try:
         loop.run_until_complete(task)
     except (GracefulExit, KeyboardInterrupt):
+        if task.done():  # raised within it, and cleaned up behind; run_until_complete would hang
+            if not task.cancelled():
+                task.exception()
+            return
         task.cancel()
         try:
             loop.run_until_complete(task)

@@ -23,7 +23,7 @@ from .keys import AppKey, BaseKey, RequestKey, warn_about_str
 if TYPE_CHECKING:
     from .stream import StreamResponse
 
-__all__ = ["ApplicationView", "BaseRequest", "FileField", "MatchInfo", "Request"]
+__all__ = ["ApplicationView", "BaseRequest", "FileField", "Request"]
 
 _T = TypeVar("_T")
 _U = TypeVar("_U")
@@ -49,14 +49,6 @@ class ApplicationView(Protocol):
     def get(self, key: AppKey[_T], default: _U) -> _T | _U: ...
     @overload
     def get(self, key: str, default: Any = ...) -> Any: ...
-
-
-class MatchInfo(Protocol):
-    """What a request needs of the route that was found for it."""
-
-    @property
-    def current_app(self) -> Any:  # Any: the application, which stands above this module
-        """The application that is handling the request now."""
 
 
 class BaseRequest(MutableMapping[str | RequestKey[Any], Any]):
