@@ -44,13 +44,12 @@ app = web.Application()
 app.add_routes([web.get("/slow", slow), web.get("/leave", leave)])
 app.cleanup_ctx.append(around)
 app.on_shutdown.append(stop)
-OPTIONS = {"handle_signals": False} if "--no-signals" in sys.argv else {}
 
 async def make():
     return app
 
 if __name__ == "__main__":
-    web.run_app(make(), host="127.0.0.1", port=0, shutdown_timeout=60, access_log=None, **OPTIONS)
+    web.run_app(make(), host="127.0.0.1", port=0, shutdown_timeout=60, access_log=None)
     print("quiet end", flush=True)
 """
 
@@ -95,11 +94,26 @@ async def test_a_second_signal_shortens_the_wait(slow_program: str) -> None:
     assert running.output.endswith("left\nquiet end\n")
 
 
-async def test_an_interrupt_cleans_up_where_signals_are_left_alone(slow_program: str) -> None:
-    async with program(slow_program, "--no-signals") as running:
-        await running.url()
-        assert await running.end(signal.SIGINT) == 0
-    assert running.output.endswith("left\nquiet end\n")
+@pytest.mark.parametrize(
+    "place", ["interrupt()", "asyncio.get_running_loop().call_soon(interrupt)"]
+)
+async def test_an_interrupt_cleans_up_where_signals_are_left_alone(
+    slow_program: str, place: str
+) -> None:
+    """It may strike within the program's own task, or beside it in the loop."""
+    path = Path(slow_program)
+    program_text, _, _ = path.read_text().partition("if __name__")
+    path.write_text(
+        program_text + "def interrupt():\n"
+        "    raise KeyboardInterrupt\n"
+        "def announce(text):\n"
+        f"    {place}\n"
+        "web.run_app(app, host='127.0.0.1', port=0, handle_signals=False, print=announce)\n"
+        "print('quiet end', flush=True)\n"
+    )
+    async with program(slow_program) as running:
+        assert await running.end() == 0
+    assert running.output == "entered\nleft\nquiet end\n"
 
 
 async def test_a_runner_takes_signals_when_told_to(tmp_path: Path) -> None:
