@@ -23,6 +23,7 @@ SOURCE = Path(bascule.__file__).parent
 FLOORS = {
     "wire": 1,
     "streams": 1,
+    "deprecation": 1,
     "exchange": 2,
     "message": 3,
     "server": 3,
@@ -30,6 +31,7 @@ FLOORS = {
     "routing": 4,
     "app": 5,
     "web": 6,
+    "abc": 6,
     "testing": 6,
     "cli": 7,
     "worker": 7,

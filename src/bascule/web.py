@@ -1,10 +1,11 @@
 """The names of ``aiohttp.web``, served by bascule."""
 
 from .app.access import AbstractAccessLogger, AccessLogger
-from .app.application import Application
+from .app.application import Application, Handler, Middleware, Request
 from .app.run import run_app
 from .app.runners import AppRunner, BaseRunner, GracefulExit, access_logger
 from .app.signals import CleanupError
+from .app.views import View
 from .exchange import ClientConnectionResetError
 from .message.exceptions import (
     HTTPAccepted,
@@ -68,21 +69,15 @@ from .message.exceptions import (
 )
 from .message.forms import FileField
 from .message.keys import AppKey, NotAppKeyWarning, RequestKey, ResponseKey
-from .message.request import BaseRequest, Request
+from .message.request import BaseRequest
 from .message.response import Response, json_response
 from .message.stream import StreamResponse
-from .routing.dispatcher import UrlDispatcher, UrlMappingMatchInfo
-from .routing.middlewares import Middleware, middleware
-from .routing.resources import (
-    AbstractResource,
-    AbstractRoute,
-    DynamicResource,
-    Handler,
-    PlainResource,
-    Resource,
-    ResourceRoute,
-    View,
-)
+from .routing.dispatcher import UrlDispatcher
+from .routing.match import UrlMappingMatchInfo
+from .routing.middlewares import middleware, normalize_path_middleware
+from .routing.resources import AbstractResource, DynamicResource, PlainResource, Resource
+from .routing.routes import AbstractRoute, ResourceRoute
+from .routing.subapps import PrefixedSubAppResource
 from .routing.tables import (
     AbstractRouteDef,
     RouteDef,
@@ -181,6 +176,7 @@ __all__ = [
     "NotAppKeyWarning",
     "PayloadAccessError",
     "PlainResource",
+    "PrefixedSubAppResource",
     "Request",
     "RequestKey",
     "RequestPayloadError",
@@ -203,6 +199,7 @@ __all__ = [
     "head",
     "json_response",
     "middleware",
+    "normalize_path_middleware",
     "options",
     "patch",
     "post",

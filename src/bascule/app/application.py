@@ -1,32 +1,82 @@
-"""The application: its data, its routes, its signals, and how it answers a request."""
+"""The application and its requests: its data, its routes, its signals, how it answers."""
 
+import asyncio
 import logging
-from collections.abc import Iterable, Iterator, Mapping, MutableMapping
+import os
+import sys
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, MutableMapping
 from functools import partial
 from types import TracebackType
-from typing import Any, TypeVar, overload
+from typing import Any, TypeVar, cast, overload
 
 from ..asgi.guest import Receive, Send, serve_http
 from ..asgi.lifespan import serve_lifespan
+from ..deprecation import warn_deprecated
 from ..exchange import Exchange, fail
+from ..message.chainmap import ChainMapProxy
 from ..message.keys import AppKey, BaseKey, warn_about_str
-from ..message.request import Request
+from ..message.request import BaseRequest
 from ..message.stream import StreamResponse
-from ..routing.dispatcher import UrlDispatcher, UrlMappingMatchInfo
-from ..routing.middlewares import Middleware, chain
-from ..routing.resources import AbstractRoute, Handler, ResourceRoute
+from ..routing.abstract import AbstractRouter, RequestMiddleware
+from ..routing.dispatcher import UrlDispatcher
+from ..routing.match import UrlMappingMatchInfo
+from ..routing.middlewares import adapt
+from ..routing.routes import AbstractRoute
+from ..routing.subapps import Domain, MaskDomain, MatchedSubAppResource, PrefixedSubAppResource
 from ..routing.tables import AbstractRouteDef
 from ..wire import hdrs
+from .chains import Chains
+from .exception_handlers import ExceptionHandlers
 from .handling import Handling
 from .life import Life
-from .signals import CleanupContext, FrozenList, Signal
+from .signals import CleanupContext, FrozenList, Signal, run_all
 
-__all__ = ["Application", "web_logger"]
+__all__ = ["Application", "Handler", "Middleware", "Request", "web_logger"]
 
 _T = TypeVar("_T")
 _U = TypeVar("_U")
+_ResourceT = TypeVar("_ResourceT", bound=PrefixedSubAppResource)
 
 web_logger = logging.getLogger("bascule.web")
+_NOT_GIVEN: Any = object()
+# As asyncio decides about its own debug mode.
+_DEBUG = sys.flags.dev_mode or (
+    not sys.flags.ignore_environment and bool(os.environ.get("PYTHONASYNCIODEBUG"))
+)
+
+
+class Request(BaseRequest):
+    """A request that an application handles, with the route that was found for it."""
+
+    __slots__ = ("_match_info",)
+
+    def __init__(self, exchange: Exchange, **limits: int) -> None:
+        super().__init__(exchange, **limits)
+        self._match_info: UrlMappingMatchInfo | None = None
+
+    @property
+    def match_info(self) -> UrlMappingMatchInfo:
+        """The values of the path's variable parts, and the route; a dict."""
+        # None only in front of `Application._handle`, where nobody asks.
+        return cast("UrlMappingMatchInfo", self._match_info)
+
+    @property
+    def app(self) -> "Application":
+        """The application that is handling the request: in a middleware the one it belongs to."""
+        app: Application = self.match_info.current_app
+        return app
+
+    @property
+    def config_dict(self) -> ChainMapProxy:
+        """The data of the application that is handling the request, then of those outside it."""
+        apps = self.match_info.apps
+        inside = apps.index(self.app)
+        return ChainMapProxy([app._state for app in reversed(apps[: inside + 1])])
+
+
+Handler = Callable[[Request], Awaitable[StreamResponse]]
+Middleware = Callable[[Request, Handler], Awaitable[StreamResponse]]
+_AppSignal = Signal["Application"]
 
 
 class Application(MutableMapping[str | AppKey[Any], Any]):
@@ -37,37 +87,73 @@ class Application(MutableMapping[str | AppKey[Any], Any]):
 
     Args:
         logger: told of errors in handlers.
+        router: deprecated; finds out who answers.
         middlewares: around every handler, the first outermost.
         handler_args: options of connections that win over the runner's.
         client_max_size: most bytes of a body that is read at once; 0 for no limit.
         client_max_fields: most fields of a form; 0 for no limit.
+        loop: deprecated, without effect.
+        debug: deprecated; show tracebacks to clients.
+
+    Attributes:
+        exception_handlers: what answers exceptions, by class or by status.
     """
 
     def __init__(
         self,
         *,
         logger: logging.Logger = web_logger,
+        router: UrlDispatcher | None = None,
         middlewares: Iterable[Middleware] = (),
         handler_args: Mapping[str, Any] | None = None,
         client_max_size: int = 1024**2,
         client_max_fields: int = 1000,
+        loop: asyncio.AbstractEventLoop | None = None,
+        debug: Any = _NOT_GIVEN,  # Any: as in aiohttp
     ) -> None:
+        if router is not None:
+            warn_deprecated("router argument is deprecated")
+            assert isinstance(router, AbstractRouter), router
+        if loop is not None:
+            warn_deprecated("loop argument is deprecated")
+        if debug is not _NOT_GIVEN:
+            warn_deprecated("debug argument is deprecated")
         self.logger = logger
-        self._router = UrlDispatcher()
-        self._middlewares: FrozenList[Middleware] = FrozenList(middlewares)
+        self._router: UrlDispatcher = UrlDispatcher() if router is None else router
+        self._loop = loop
+        self._debug: bool | None = None if debug is _NOT_GIVEN else debug
         self._handler_args = dict(handler_args or {})
         self._client_max_size = client_max_size
         self._client_max_fields = client_max_fields
         self._state: dict[str | AppKey[Any], Any] = {}
-        self._frozen = False
-        self._on_startup = Signal()
-        self._on_shutdown = Signal()
-        self._on_cleanup = Signal()
-        self._on_response_prepare = Signal()
-        self._cleanup_ctx = CleanupContext()
-        self._chains: dict[AbstractRoute, Handler] = {}
+        self._pre_frozen = self._frozen = False
+        self._subapps: list[Application] = []
+        self._middlewares: FrozenList[Middleware] = FrozenList(middlewares)
+        self._adapted: tuple[RequestMiddleware, ...] | None = None
+        self.exception_handlers = ExceptionHandlers()
+        self._chains = Chains()
+        self._make_signals()
         self._life = Life(self)
         self._guest_handling: Handling | None = None
+
+    def _make_signals(self) -> None:
+        self._on_response_prepare: Signal[Request, StreamResponse] = Signal(self)
+        self._on_startup: _AppSignal = Signal(self)
+        self._on_shutdown: _AppSignal = Signal(self)
+        self._on_cleanup: _AppSignal = Signal(self)
+        self._cleanup_ctx = CleanupContext()
+        self._on_startup.append(self._cleanup_ctx._on_startup)
+        self._on_cleanup.append(self._cleanup_ctx._on_cleanup)
+
+    def __init_subclass__(cls) -> None:
+        warn_deprecated(f"Inheritance class {cls.__name__} from web.Application is discouraged")
+
+    if _DEBUG:
+
+        def __setattr__(self, name: str, value: Any) -> None:
+            if not (name.startswith("_") or name in ("logger", "exception_handlers")):
+                warn_deprecated(f"Setting custom web.Application.{name} attribute is discouraged")
+            super().__setattr__(name, value)
 
     # -- the mapping
 
@@ -83,11 +169,13 @@ class Application(MutableMapping[str | AppKey[Any], Any]):
     @overload
     def __setitem__(self, key: str, value: Any) -> None: ...
     def __setitem__(self, key: str | AppKey[Any], value: Any) -> None:
+        self._warn_if_frozen()
         if not isinstance(key, BaseKey):
             warn_about_str("AppKey")
         self._state[key] = value
 
     def __delitem__(self, key: str | AppKey[Any]) -> None:
+        self._warn_if_frozen()
         del self._state[key]
 
     def __len__(self) -> int:
@@ -118,6 +206,10 @@ class Application(MutableMapping[str | AppKey[Any], Any]):
         """Look up what it holds, or give the default."""
         return self._state.get(key, default)
 
+    def _warn_if_frozen(self) -> None:
+        if self._frozen:
+            warn_deprecated("Changing state of started or joined application is deprecated")
+
     # -- its parts
 
     @property
@@ -131,23 +223,24 @@ class Application(MutableMapping[str | AppKey[Any], Any]):
         return self._middlewares
 
     @property
-    def on_startup(self) -> Signal:
+    def on_startup(self) -> _AppSignal:
         """Called with the application when it starts, after its contexts were entered."""
         return self._on_startup
 
     @property
-    def on_shutdown(self) -> Signal:
+    def on_shutdown(self) -> _AppSignal:
         """Called with the application before its connections are closed."""
         return self._on_shutdown
 
     @property
-    def on_cleanup(self) -> Signal:
+    def on_cleanup(self) -> _AppSignal:
         """Called with the application at its end, after its contexts were left."""
         return self._on_cleanup
 
     @property
-    def on_response_prepare(self) -> Signal:
-        """Called with request and response before the head of the response is decided."""
+    def on_response_prepare(self) -> Signal[Request, StreamResponse]:
+        """Called with request and response before the head of the response is decided; those of
+        outer applications first."""
         return self._on_response_prepare
 
     @property
@@ -156,34 +249,143 @@ class Application(MutableMapping[str | AppKey[Any], Any]):
         return self._cleanup_ctx
 
     @property
-    def frozen(self) -> bool:
-        """Whether it can no longer be changed."""
-        return self._frozen
+    def loop(self) -> asyncio.AbstractEventLoop | None:
+        """Deprecated: the loop it was started in; None before."""
+        warn_deprecated("loop property is deprecated")
+        return self._loop
+
+    @property
+    def debug(self) -> bool | None:
+        """Deprecated: whether tracebacks are shown to clients; None for what the loop says."""
+        warn_deprecated("debug property is deprecated")
+        return self._debug
+
+    def _set_loop(self, loop: asyncio.AbstractEventLoop | None) -> None:
+        self._loop = loop or asyncio.get_running_loop()
+
+    # -- routes and applications inside
 
     def add_routes(self, routes: Iterable[AbstractRouteDef]) -> list[AbstractRoute]:
         """Add routes from definitions; give what was added."""
         return self._router.add_routes(routes)
 
+    def add_subapp(self, prefix: str, subapp: "Application") -> PrefixedSubAppResource:
+        """Let another application answer all paths below a prefix.
+
+        Its start-up and clean-up become part of this one's; its routes, middlewares and signals
+        can be changed no more.
+
+        Raises:
+            RuntimeError: either is frozen.
+            TypeError: the prefix is not str, or `subapp` is not an application.
+            ValueError: the prefix is empty.
+        """
+        if not isinstance(prefix, str):
+            raise TypeError("Prefix must be str")
+        prefix = prefix.rstrip("/")
+        if not prefix:
+            raise ValueError("Prefix cannot be empty")
+        return self._add_subapp(partial(PrefixedSubAppResource, prefix), subapp)
+
+    def add_domain(self, domain: str, subapp: "Application") -> MatchedSubAppResource:
+        """Let another application answer all requests for a host; see `add_subapp`.
+
+        Args:
+            domain: a host, perhaps with a port, or a mask of hosts with ``*`` in it.
+            subapp: what answers.
+        """
+        if not isinstance(domain, str):
+            raise TypeError("Domain must be str")
+        rule = MaskDomain(domain) if "*" in domain else Domain(domain)
+        return self._add_subapp(partial(MatchedSubAppResource, rule), subapp)
+
+    def _add_subapp(
+        self, make_resource: "Callable[[Application], _ResourceT]", subapp: "Application"
+    ) -> _ResourceT:
+        if self._frozen:
+            raise RuntimeError("Cannot add sub application to frozen application")
+        if not isinstance(subapp, Application):
+            raise TypeError(f"Sub-application must be web.Application, got {subapp!r:.200}")
+        if subapp._frozen:
+            raise RuntimeError("Cannot add frozen application")
+        if subapp is self:
+            raise RuntimeError("Cannot add an application to itself")
+        resource = make_resource(subapp)
+        self._router.register_resource(resource)
+        self._register_subapp_signals(subapp)
+        self._subapps.append(subapp)
+        subapp.pre_freeze()
+        return resource
+
+    def _register_subapp_signals(self, subapp: "Application") -> None:
+        async def on_startup(app: Application) -> None:
+            await subapp.startup()
+
+        async def on_shutdown(app: Application) -> None:
+            await subapp.shutdown()
+
+        async def on_cleanup(app: Application) -> None:
+            await subapp.cleanup()
+
+        self._on_startup.append(on_startup)
+        self._on_shutdown.append(on_shutdown)
+        self._on_cleanup.append(on_cleanup)
+
+    # -- freezing
+
+    @property
+    def pre_frozen(self) -> bool:
+        """Whether its routes, middlewares and signals can no longer be changed."""
+        return self._pre_frozen
+
+    def pre_freeze(self) -> None:
+        """Let router, middlewares and signals be changed no more, also of applications inside."""
+        if self._pre_frozen:
+            return
+        self._pre_frozen = True
+        self._router.freeze()
+        self.exception_handlers.freeze()
+        for part in (
+            self._middlewares,
+            self._on_response_prepare,
+            self._cleanup_ctx,
+            self._on_startup,
+            self._on_shutdown,
+            self._on_cleanup,
+        ):
+            part.freeze()
+        self._adapted = tuple(adapt(each, self) for each in self._middlewares)
+        for subapp in self._subapps:
+            subapp.pre_freeze()
+
+    @property
+    def frozen(self) -> bool:
+        """Whether it can no longer be changed, its data included."""
+        return self._frozen
+
     def freeze(self) -> None:
-        """Let router, middlewares and signals be changed no more."""
-        if not self._frozen:
-            self._frozen = True
-            self._router.freeze()
-            self._middlewares.freeze()
-            for signal in (
-                self._on_startup,
-                self._on_shutdown,
-                self._on_cleanup,
-                self._on_response_prepare,
-                self._cleanup_ctx,
-            ):
-                signal.freeze()
+        """Let it be changed no more; of its data only with a warning."""
+        if self._frozen:
+            return
+        self.pre_freeze()
+        self._frozen = True
+        for subapp in self._subapps:
+            subapp.freeze()
+
+    @property
+    def _middleware_functions(self) -> tuple[RequestMiddleware, ...]:
+        if self._adapted is None:  # not frozen: a request in a test, or of an owner who patches
+            return tuple(adapt(each, self) for each in self._middlewares)
+        return self._adapted
 
     # -- its life
 
     async def startup(self) -> None:
-        """Enter the contexts, then send `on_startup`."""
-        await self._cleanup_ctx.enter(self)
+        """Enter the contexts, then call the other receivers of `on_startup`.
+
+        Until it has returned, routes can be added and receivers appended to other signals.
+        """
+        self._set_loop(None)
         await self._on_startup.send(self)
 
     async def shutdown(self) -> None:
@@ -191,15 +393,32 @@ class Application(MutableMapping[str | AppKey[Any], Any]):
         await self._on_shutdown.send(self)
 
     async def cleanup(self) -> None:
-        """Leave the contexts, then send `on_cleanup`."""
-        try:
-            await self._cleanup_ctx.leave()
-        finally:
-            if self._on_cleanup.frozen:
-                await self._on_cleanup.send(self)
+        """Leave the contexts, then call the other receivers of `on_cleanup`.
+
+        Each has its turn, whatever those before it raise. After a start-up that failed the
+        contexts that were entered are left, also in applications inside, and no more.
+
+        Raises:
+            BaseException: the error of one step, as it is.
+            CleanupError: the errors of several.
+        """
+        if self._on_cleanup.frozen:
+            await run_all([partial(receiver, self) for receiver in self._on_cleanup])
+        else:
+            await self._leave_contexts()
+
+    async def _leave_contexts(self) -> None:
+        inside = [subapp._leave_contexts for subapp in self._subapps]
+        await run_all([partial(self._cleanup_ctx._on_cleanup, self), *inside])
+
+    async def _start(self) -> None:
+        """Start it up and freeze it; what begins its life calls this."""
+        self._on_startup.freeze()
+        await self.startup()
+        self.freeze()
 
     async def __aenter__(self) -> "Application":
-        """Start it, for tests and for hosts without a lifespan."""
+        """Start it, for tests and inside the lifespan of another application."""
         await self._life.start()
         return self
 
@@ -222,33 +441,21 @@ class Application(MutableMapping[str | AppKey[Any], Any]):
         )
 
     async def _handle(self, request: Request) -> StreamResponse:
-        """Find the route of a request and call its handler, within the middlewares."""
+        """Find the route of a request and call its handler, within all that stands around it."""
         match_info = await self._router.resolve(request)
         match_info.add_app(self)
         match_info.freeze()
         request._match_info = match_info
-        if self._on_response_prepare:
-            request._prepare_hook = partial(self._on_response_prepare.send, request)
+        chain = self._chains.find(match_info)
+        if chain.signals:
+            request._prepare_hook = partial(_send_all, chain.signals, request)
+        if chain.client_max_size is not None:
+            request._client_max_size = chain.client_max_size
         if hdrs.EXPECT in request.headers:
             response = await match_info.expect_handler(request)
             if response is not None:
                 return response
-        return await self._chain(match_info)(request)
-
-    def _chain(self, match_info: UrlMappingMatchInfo) -> Handler:
-        """Give the handler within its middlewares; made on the first use of a route.
-
-        What answers 404 and 405 is made for one request, so nothing of it is kept.
-        """
-        if not self._middlewares:
-            return match_info.handler
-        route = match_info.route
-        if not isinstance(route, ResourceRoute):
-            return chain(match_info.handler, self._middlewares)
-        handler = self._chains.get(route)
-        if handler is None:
-            handler = self._chains[route] = chain(route.handler, self._middlewares)
-        return handler
+        return await chain.handler(request)
 
     # -- ASGI
 
@@ -278,6 +485,13 @@ class Application(MutableMapping[str | AppKey[Any], Any]):
         if self._guest_handling is None:
             cancellation = bool(self._handler_args.get("handler_cancellation"))
             self._guest_handling = Handling(
-                self, logger=self.logger, handler_cancellation=cancellation
+                self, logger=self.logger, debug=self._debug, handler_cancellation=cancellation
             )
         await serve_http(scope, receive, send, self._guest_handling)
+
+
+async def _send_all(
+    signals: Iterable[Signal[Request, StreamResponse]], request: Request, response: StreamResponse
+) -> None:
+    for signal in signals:
+        await signal.send(request, response)

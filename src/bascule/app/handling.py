@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 from ..exchange import ClientConnectionResetError, Exchange, State
 from ..message.exceptions import HTTPException
-from ..message.request import BaseRequest, Request
+from ..message.request import BaseRequest
 from ..message.response import Response
 from ..message.stream import StreamResponse
 from ..streams import PayloadTimeoutError, RequestPayloadError
@@ -27,7 +27,7 @@ _OVER = (State.ENDED, State.GONE)
 class Handler(Protocol):
     """What answers requests: an application."""
 
-    def _make_request(self, exchange: Exchange) -> Request: ...
+    def _make_request(self, exchange: Exchange) -> BaseRequest: ...
 
     def _handle(self, request: Any) -> Awaitable[StreamResponse]: ...
 
@@ -70,7 +70,7 @@ class Handling:
         else:
             await self._answer(request, exchange)
 
-    async def _answer(self, request: Request, exchange: Exchange) -> None:
+    async def _answer(self, request: BaseRequest, exchange: Exchange) -> None:
         try:
             response = await self._run(request, exchange)
             if exchange.state not in _OVER or response.prepared:
@@ -83,7 +83,7 @@ class Handling:
 
     # -- the handler
 
-    async def _run(self, request: Request, exchange: Exchange) -> StreamResponse:
+    async def _run(self, request: BaseRequest, exchange: Exchange) -> StreamResponse:
         """Call the application; whatever it raises or returns becomes a response.
 
         An error behind a head that has left cuts the exchange; the response is for the log then.
@@ -151,7 +151,7 @@ class Handling:
     # -- the answer
 
     async def _finish(
-        self, request: Request, response: StreamResponse, exchange: Exchange
+        self, request: BaseRequest, response: StreamResponse, exchange: Exchange
     ) -> StreamResponse:
         """Send a response to its end; give the one that was sent."""
         try:
@@ -168,7 +168,9 @@ class Handling:
             return page
         return response
 
-    async def _send(self, request: Request, response: StreamResponse, exchange: Exchange) -> None:
+    async def _send(
+        self, request: BaseRequest, response: StreamResponse, exchange: Exchange
+    ) -> None:
         if not response.prepared and exchange.state is not State.OPEN:
             self._give_way(response, exchange)
         await response.prepare(request)
@@ -181,7 +183,7 @@ class Handling:
         if not exchange.withdraw():
             raise RuntimeError(f"{response!r} comes after the head of another response was sent")
 
-    async def _send_page(self, request: Request, page: Response, exchange: Exchange) -> None:
+    async def _send_page(self, request: BaseRequest, page: Response, exchange: Exchange) -> None:
         request._prepare_hook = None  # it may be what failed
         try:
             await page.prepare(request)

@@ -10,11 +10,8 @@ __all__ = ["Life", "Living"]
 class Living(Protocol):
     """What has a life: an application."""
 
-    def freeze(self) -> None:
-        """Let it be changed no more."""
-
-    async def startup(self) -> None:
-        """Begin."""
+    async def _start(self) -> None:
+        """Begin, and be changed no more."""
 
     async def shutdown(self) -> None:
         """Be told that the end is near."""
@@ -122,8 +119,7 @@ class Life:
         before = contextvars.copy_context()
         app = self._app
         try:
-            app.freeze()
-            await app.startup()
+            await app._start()
         except BaseException as exc:
             await self._leave_early(exc)
             if not started.done():

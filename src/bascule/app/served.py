@@ -71,14 +71,13 @@ class _Native:
 
     async def startup(self) -> Responder:
         """Freeze and start it."""
-        self._app.freeze()
-        await self._app.startup()
+        await self._app._start()
         options = self._options
         return Handling(
             self._app,
             logger=options.logger,
             access_logger=options.access_logger,
-            debug=options.debug,
+            debug=self._app._debug if options.debug is None else options.debug,
             handler_cancellation=options.handler_cancellation,
         )
 

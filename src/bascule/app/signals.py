@@ -9,12 +9,14 @@ from collections.abc import (
     MutableSequence,
 )
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from inspect import isasyncgenfunction
-from typing import Any, Generic, TypeVar, overload
+from functools import partial
+from inspect import isasyncgenfunction, isawaitable
+from typing import Any, Generic, ParamSpec, TypeVar, overload
 
-__all__ = ["CleanupContext", "CleanupError", "FrozenList", "Signal"]
+__all__ = ["CleanupContext", "CleanupError", "FrozenList", "Signal", "run_all"]
 
 _T = TypeVar("_T")
+_P = ParamSpec("_P")
 
 
 class FrozenList(MutableSequence[_T], Generic[_T]):
@@ -61,7 +63,7 @@ class FrozenList(MutableSequence[_T], Generic[_T]):
         return iter(self._items)
 
     def __repr__(self) -> str:
-        return f"<{type(self).__name__}(frozen={self._frozen}, {self._items!r})>"
+        return f"<FrozenList(frozen={self._frozen}, {self._items!r})>"
 
     def insert(self, index: int, value: _T) -> None:
         """Put an item in."""
@@ -69,12 +71,19 @@ class FrozenList(MutableSequence[_T], Generic[_T]):
         self._items.insert(index, value)
 
 
-class Signal(FrozenList[Callable[..., Awaitable[Any]]]):
+class Signal(FrozenList[Callable[_P, Awaitable[Any]]], Generic[_P]):
     """Coroutine functions that are called one after another."""
 
-    __slots__ = ()
+    __slots__ = ("_owner",)
 
-    async def send(self, *args: Any) -> None:
+    def __init__(self, owner: object = None) -> None:
+        super().__init__()
+        self._owner = owner
+
+    def __repr__(self) -> str:
+        return f"<Signal owner={self._owner!r}, frozen={self._frozen}, {self._items!r}>"
+
+    async def send(self, *args: _P.args, **kwargs: _P.kwargs) -> None:
         """Call them in order; the first error ends it.
 
         Raises:
@@ -83,17 +92,39 @@ class Signal(FrozenList[Callable[..., Awaitable[Any]]]):
         if not self._frozen:
             raise RuntimeError("Cannot send non-frozen signal.")
         for receiver in self._items:
-            await receiver(*args)
+            await receiver(*args, **kwargs)
 
 
 class CleanupError(RuntimeError):
-    """Several cleanup contexts failed on their way out."""
+    """Several steps of a clean-up failed."""
 
     @property
     def exceptions(self) -> list[BaseException]:
-        """What they raised, in the order in which they were left."""
+        """What they raised, in the order in which they were taken."""
         exceptions: list[BaseException] = self.args[1]
         return exceptions
+
+
+async def run_all(steps: Iterable[Callable[[], Awaitable[Any]]]) -> None:
+    """Take all steps of a clean-up, one after another, whatever they raise.
+
+    Raises:
+        BaseException: the error of one, as it is; of several the one that ends the program.
+        CleanupError: the errors of several.
+    """
+    errors: list[BaseException] = []
+    for step in steps:
+        try:
+            await step()
+        except CleanupError as exc:
+            errors += exc.exceptions
+        except BaseException as exc:  # told below, after the others had their turn
+            errors.append(exc)
+    for error in errors:
+        if len(errors) == 1 or isinstance(error, KeyboardInterrupt | SystemExit):
+            raise error
+    if errors:
+        raise CleanupError("Multiple errors on cleanup stage", errors)
 
 
 _Context = Callable[[Any], AsyncIterator[None] | AbstractAsyncContextManager[None]]
@@ -112,31 +143,26 @@ class CleanupContext(FrozenList[_Context]):
         super().__init__()
         self._entered: list[AbstractAsyncContextManager[None]] = []
 
-    async def enter(self, app: Any) -> None:
+    async def _on_startup(self, app: Any) -> None:
         """Enter them; the first error ends it, and those entered stay to be left."""
         for function in self._items:
             context: Any = function
             if isasyncgenfunction(function):
                 context = asynccontextmanager(function)
             manager: AbstractAsyncContextManager[None] = context(app)
+            if not hasattr(manager, "__aenter__"):
+                if isawaitable(manager) and hasattr(manager, "close"):
+                    manager.close()
+                raise TypeError(f"{function!r} is no async generator function or context manager")
             await manager.__aenter__()
             self._entered.append(manager)
 
-    async def leave(self) -> None:
+    async def _on_cleanup(self, app: Any) -> None:
         """Leave those entered, all of them, whatever they raise.
 
         Raises:
             BaseException: the error of one, as it is.
             CleanupError: the errors of several.
         """
-        errors: list[BaseException] = []
         entered, self._entered = self._entered, []
-        for manager in reversed(entered):
-            try:
-                await manager.__aexit__(None, None, None)
-            except BaseException as exc:  # told below, after the others had their turn
-                errors.append(exc)
-        if len(errors) == 1:
-            raise errors[0]
-        if errors:
-            raise CleanupError("Multiple errors on cleanup stage", errors)
+        await run_all(partial(manager.__aexit__, None, None, None) for manager in reversed(entered))

@@ -1,16 +1,16 @@
 """The request that a handler holds."""
 
 import asyncio
+import copy
 import json
-import logging
 from collections.abc import Awaitable, Callable, Iterator, Mapping, MutableMapping
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar, cast, overload
+from typing import Any, Final, TypeVar, cast, overload
 
-from multidict import CIMultiDictProxy, MultiDictProxy, MultiMapping
+from multidict import CIMultiDict, CIMultiDictProxy, MultiDictProxy, MultiMapping
 from yarl import URL
 
-from ..exchange import Exchange, RawFields
+from ..exchange import Exchange, Head, RawFields
 from ..streams import EmptyStreamReader, StreamReader
 from ..wire import hdrs
 from ..wire.cookies import parse_cookies
@@ -18,37 +18,13 @@ from ..wire.fields import find_charset, parse_content_type
 from ..wire.grammar import HttpVersion, split_target
 from .exceptions import HTTPRequestEntityTooLarge
 from .forms import FileField, FormLimits, FormValue, read_form
-from .keys import AppKey, BaseKey, RequestKey, warn_about_str
+from .keys import BaseKey, RequestKey, warn_about_str
+from .stream import LooseHeaders, StreamResponse
 
-if TYPE_CHECKING:
-    from .stream import StreamResponse
-
-__all__ = ["ApplicationView", "BaseRequest", "FileField", "Request"]
+__all__ = ["BaseRequest"]
 
 _T = TypeVar("_T")
-_U = TypeVar("_U")
-
-
-class ApplicationView(Protocol):
-    """What a request shows of the application that serves it; `web.Application` is one."""
-
-    logger: logging.Logger
-
-    @property
-    def router(self) -> Any:  # Any: routing's UrlDispatcher, a floor above
-        """The router."""
-
-    @overload
-    def __getitem__(self, key: AppKey[_T]) -> _T: ...
-    @overload
-    def __getitem__(self, key: str) -> Any: ...
-
-    @overload
-    def get(self, key: AppKey[_T], default: None = ...) -> _T | None: ...
-    @overload
-    def get(self, key: AppKey[_T], default: _U) -> _T | _U: ...
-    @overload
-    def get(self, key: str, default: Any = ...) -> Any: ...
+_SelfT = TypeVar("_SelfT", bound="BaseRequest")
 
 
 class BaseRequest(MutableMapping[str | RequestKey[Any], Any]):
@@ -68,16 +44,20 @@ class BaseRequest(MutableMapping[str | RequestKey[Any], Any]):
     )
 
     __slots__ = (
+        "__dict__",  # applications put attributes of their own here
         "__weakref__",
         "_client_max_fields",
         "_client_max_size",
         "_content_type",
         "_cookies",
         "_exchange",
+        "_head",
+        "_host",
         "_post",
         "_prepare_hook",
         "_read_bytes",
         "_rel_url",
+        "_remote",
         "_state",
         "_task",
         "_url",
@@ -91,6 +71,10 @@ class BaseRequest(MutableMapping[str | RequestKey[Any], Any]):
         client_max_fields: int = 1000,
     ) -> None:
         self._exchange = exchange
+        # Those of the exchange, unless `clone` has put others in their place.
+        self._head = exchange.head
+        self._host: str | None = None
+        self._remote: str | None = None
         self._client_max_size = client_max_size
         self._client_max_fields = client_max_fields
         self._state: dict[str | RequestKey[Any], Any] | None = None
@@ -155,32 +139,32 @@ class BaseRequest(MutableMapping[str | RequestKey[Any], Any]):
     @property
     def method(self) -> str:
         """The method."""
-        return self._exchange.head.method
+        return self._head.method
 
     @property
     def version(self) -> HttpVersion:
         """The HTTP version, major and minor."""
-        return self._exchange.head.version
+        return self._head.version
 
     @property
     def headers(self) -> CIMultiDictProxy[str]:
         """The header fields; values are UTF-8 with surrogateescape."""
-        return self._exchange.head.fields
+        return self._head.fields
 
     @property
     def raw_headers(self) -> RawFields:
         """The header fields as bytes, in order, spelled as received."""
-        return self._exchange.head.raw_fields
+        return self._head.raw_fields
 
     @property
     def keep_alive(self) -> bool:
         """Whether the client lets the connection go on."""
-        return self._exchange.head.keep_alive
+        return self._head.keep_alive
 
     @property
     def scheme(self) -> str:
         """``http`` or ``https``, of the connection; a target's own scheme is never believed."""
-        return self._exchange.head.scheme
+        return self._head.scheme
 
     @property
     def secure(self) -> bool:
@@ -191,7 +175,9 @@ class BaseRequest(MutableMapping[str | RequestKey[Any], Any]):
     def host(self) -> str:
         """The host, with its port if it was sent: of an absolute target, else of the Host field,
         else the address of the server's own socket, without its port."""
-        authority = split_target(self._exchange.head.target)[0] or self.headers.get(hdrs.HOST)
+        if self._host is not None:
+            return self._host
+        authority = split_target(self._head.target)[0] or self.headers.get(hdrs.HOST)
         if authority is not None:
             return authority
         return _dump_address(self.get_extra_info("sockname")) or ""
@@ -199,6 +185,8 @@ class BaseRequest(MutableMapping[str | RequestKey[Any], Any]):
     @property
     def remote(self) -> str | None:
         """The address of the peer; None where the transport has none."""
+        if self._remote is not None:
+            return self._remote
         peer = self.get_extra_info("peername")
         if isinstance(peer, tuple | list):
             return str(peer[0])
@@ -208,7 +196,7 @@ class BaseRequest(MutableMapping[str | RequestKey[Any], Any]):
     def rel_url(self) -> URL:
         """The target's path and query as a relative URL."""
         if self._rel_url is None:
-            _, path, query = split_target(self._exchange.head.target)
+            _, path, query = split_target(self._head.target)
             self._rel_url = URL.build(path=path, query_string=query, encoded=True)
         return self._rel_url
 
@@ -233,7 +221,7 @@ class BaseRequest(MutableMapping[str | RequestKey[Any], Any]):
     @property
     def raw_path(self) -> str:
         """The request target as sent."""
-        return self._exchange.head.target
+        return self._head.target
 
     @property
     def query(self) -> MultiMapping[str]:
@@ -295,8 +283,20 @@ class BaseRequest(MutableMapping[str | RequestKey[Any], Any]):
 
     @property
     def client_max_size(self) -> int:
-        """Most bytes that `read` takes."""
+        """Most bytes that `read`, `text`, `json` and `post` take; 0 for no limit.
+
+        A handler or a middleware may set it, before the body is read.
+        """
         return self._client_max_size
+
+    @client_max_size.setter
+    def client_max_size(self, size: int) -> None:
+        self._client_max_size = size
+
+    @property
+    def client_max_fields(self) -> int:
+        """Most fields of a form; 0 for no limit."""
+        return self._client_max_fields
 
     async def read(self) -> bytes:
         """Read the whole body; remembered, so it can be asked for again.
@@ -355,6 +355,54 @@ class BaseRequest(MutableMapping[str | RequestKey[Any], Any]):
         while await self._exchange.body.readany():
             pass
 
+    # -- another like it
+
+    def clone(
+        self: _SelfT,
+        *,
+        method: str | None = None,
+        rel_url: "str | URL | None" = None,
+        headers: LooseHeaders | None = None,
+        scheme: str | None = None,
+        host: str | None = None,
+        remote: str | None = None,
+        client_max_size: int | None = None,
+        client_max_fields: int | None = None,
+    ) -> _SelfT:
+        """Make a request that differs in what is given; body, answer and connection are the same.
+
+        Its data is a copy. What is None stays as it is.
+
+        Raises:
+            RuntimeError: the body was read already.
+        """
+        if self._read_bytes:
+            raise RuntimeError("Cannot clone request after reading its content")
+        head = self._head
+        url = None if rel_url is None else URL(rel_url)
+        clone = copy.copy(self)
+        clone._head = Head(
+            head.method if method is None else method,
+            head.target if url is None else str(url),
+            head.raw_fields if headers is None else _dump_fields(headers),
+            version=head.version,
+            scheme=head.scheme if scheme is None else scheme,
+            root_path=head.root_path,
+            keep_alive=head.keep_alive,
+        )
+        clone._state = None if self._state is None else dict(self._state)
+        clone._rel_url = url
+        clone._url = None
+        if headers is not None:
+            clone._cookies = clone._content_type = None
+        clone._host = self._host if host is None else host
+        clone._remote = self._remote if remote is None else remote
+        if client_max_size is not None:
+            clone._client_max_size = client_max_size
+        if client_max_fields is not None:
+            clone._client_max_fields = client_max_fields
+        return clone
+
     # -- the connection
 
     @property
@@ -373,25 +421,11 @@ class BaseRequest(MutableMapping[str | RequestKey[Any], Any]):
                 value.file.close()
 
 
-class Request(BaseRequest):
-    """A request that an application handles, with the route that was found for it."""
-
-    __slots__ = ("_match_info",)
-
-    def __init__(self, exchange: Exchange, **limits: int) -> None:
-        super().__init__(exchange, **limits)
-        self._match_info: Any = None  # Any: routing's UrlMappingMatchInfo, a floor above
-
-    @property
-    def match_info(self) -> Any:
-        """The values of the path's variable parts, and the route; a dict."""
-        return self._match_info
-
-    @property
-    def app(self) -> ApplicationView:
-        """The application that is handling the request."""
-        app: ApplicationView = self._match_info.current_app
-        return app
+def _dump_fields(headers: LooseHeaders) -> RawFields:
+    return tuple(
+        (name.encode("utf-8"), value.encode("utf-8", "surrogateescape"))
+        for name, value in CIMultiDict(headers).items()
+    )
 
 
 def _dump_address(address: Any) -> str | None:  # Any: of whatever family

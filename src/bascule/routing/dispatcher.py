@@ -1,157 +1,105 @@
 """The table of resources, and the search for the route of a request."""
 
-from collections.abc import Container, Iterable, Iterator, Mapping, Sized
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sized
 from types import MappingProxyType
 from typing import Any
 
-from ..message.exceptions import HTTPException, HTTPMethodNotAllowed, HTTPNotFound
-from ..message.request import Request
+from ..message.exceptions import HTTPMethodNotAllowed, HTTPNotFound
+from ..message.request import BaseRequest
 from ..wire import hdrs
-from ..wire.grammar import split_target
-from .resources import (
-    AbstractResource,
-    AbstractRoute,
+from .abstract import (
+    AbstractRouter,
     AbstractView,
-    DynamicResource,
     ExpectHandler,
     Handler,
+    RequestMiddleware,
+)
+from .match import MatchInfoError, UrlMappingMatchInfo
+from .paths import match_path
+from .resources import (
+    AbstractResource,
+    DynamicResource,
     PlainResource,
     Resource,
-    SystemRoute,
     check_name,
 )
+from .routes import AbstractRoute
+from .subapps import MatchedSubAppResource
 from .tables import AbstractRouteDef
 
-__all__ = ["MatchInfoError", "UrlDispatcher", "UrlMappingMatchInfo"]
+__all__ = ["ResourcesView", "RoutesView", "UrlDispatcher"]
+
+_Match = Callable[[str], dict[str, str] | None]
 
 
-class UrlMappingMatchInfo(dict[str, str]):
-    """The values of a path's variable parts, and the route that was found."""
+class ResourcesView(Sized, Iterable[AbstractResource], Container[AbstractResource]):
+    """A read-only view of resources."""
 
-    def __init__(self, match_dict: dict[str, str], route: AbstractRoute) -> None:
-        super().__init__(match_dict)
-        self._route = route
-        self._apps: list[Any] = []  # Any: applications, a floor above
-        self._current_app: Any = None
-        self._frozen = False
-
-    @property
-    def handler(self) -> Handler:
-        """The handler of the route."""
-        return self._route.handler
-
-    @property
-    def expect_handler(self) -> ExpectHandler:
-        """What decides about an Expect field."""
-        return self._route.handle_expect_header
-
-    @property
-    def route(self) -> AbstractRoute:
-        """The route that was found."""
-        return self._route
-
-    @property
-    def http_exception(self) -> HTTPException | None:
-        """What the request will be answered with when no route was found."""
-        return None
-
-    @property
-    def apps(self) -> tuple[Any, ...]:
-        """The applications on the way, outermost first."""
-        return tuple(self._apps)
-
-    @property
-    def current_app(self) -> Any:
-        """The application that is handling the request now; it can be set to one of `apps`."""
-        return self._current_app
-
-    @current_app.setter
-    def current_app(self, app: Any) -> None:
-        if app not in self._apps:
-            raise RuntimeError(f"Expected one of the following apps {self._apps!r}, got {app!r}")
-        self._current_app = app
-
-    def add_app(self, app: Any) -> None:
-        """Put an application in front of those on the way.
-
-        Raises:
-            RuntimeError: the resolution is over.
-        """
-        if self._frozen:
-            raise RuntimeError("Cannot change apps stack after .freeze() call")
-        if self._current_app is None:
-            self._current_app = app
-        self._apps.insert(0, app)
-
-    def freeze(self) -> None:
-        """End the resolution."""
-        self._frozen = True
-
-    def __repr__(self) -> str:
-        return f"<MatchInfo {super().__repr__()}: {self._route}>"
-
-
-class MatchInfoError(UrlMappingMatchInfo):
-    """What is found when nothing is found."""
-
-    def __init__(self, http_exception: HTTPException) -> None:
-        super().__init__({}, SystemRoute(http_exception))
-        self._exception = http_exception
-
-    @property
-    def http_exception(self) -> HTTPException:
-        """What the request will be answered with."""
-        return self._exception
-
-    def __repr__(self) -> str:
-        return f"<MatchInfoError {self._exception.status}: {self._exception.reason}>"
-
-
-class _View(Sized, Iterable[Any], Container[Any]):
-    """A read-only view of resources or routes."""
-
-    def __init__(self, items: Iterable[Any]) -> None:
-        self._items = list(items)
+    def __init__(self, resources: list[AbstractResource]) -> None:
+        self._resources = resources
 
     def __len__(self) -> int:
-        return len(self._items)
+        return len(self._resources)
 
-    def __iter__(self) -> Iterator[Any]:
-        return iter(self._items)
+    def __iter__(self) -> Iterator[AbstractResource]:
+        return iter(self._resources)
 
-    def __contains__(self, item: object) -> bool:
-        return item in self._items
+    def __contains__(self, resource: object) -> bool:
+        return resource in self._resources
 
 
-class UrlDispatcher(Mapping[str, AbstractResource]):
+class RoutesView(Sized, Iterable[AbstractRoute], Container[AbstractRoute]):
+    """A read-only view of the routes of resources, as they were at the call."""
+
+    def __init__(self, resources: list[AbstractResource]) -> None:
+        self._routes = [route for resource in resources for route in resource]
+
+    def __len__(self) -> int:
+        return len(self._routes)
+
+    def __iter__(self) -> Iterator[AbstractRoute]:
+        return iter(self._routes)
+
+    def __contains__(self, route: object) -> bool:
+        return route in self._routes
+
+
+class UrlDispatcher(AbstractRouter, Mapping[str, AbstractResource]):
     """The router of an application; also a mapping of its named resources.
 
     Resources are indexed by the literal segments they begin with, so that a lookup touches those
-    under the segments of its path alone, longest first, and does not grow with their number.
+    under the segments of its path alone, longest first, and does not grow with their number. Of
+    those under the same segments the one registered first wins. Applications of domains come
+    before everything else.
     """
 
     def __init__(self) -> None:
+        super().__init__()
         self._resources: list[AbstractResource] = []
-        self._named: dict[str, AbstractResource] = {}
-        self._index: dict[str, list[AbstractResource]] = {}
+        self._named_resources: dict[str, AbstractResource] = {}
+        # With each resource how it compares paths, where its class does not say otherwise.
+        self._index: dict[str, list[tuple[AbstractResource, _Match | None]]] = {}
+        self._matched_sub_app_resources: list[MatchedSubAppResource] = []
         self._longest = 0
-        self._frozen = False
 
     def __getitem__(self, name: str) -> AbstractResource:
-        return self._named[name]
+        return self._named_resources[name]
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._named)
+        return iter(self._named_resources)
 
     def __len__(self) -> int:
-        return len(self._named)
+        return len(self._named_resources)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._named_resources
 
     def __repr__(self) -> str:
         return f"<UrlDispatcher {len(self._resources)} resources>"
 
     # -- lookup
 
-    async def resolve(self, request: Request) -> UrlMappingMatchInfo:
+    async def resolve(self, request: BaseRequest) -> UrlMappingMatchInfo:
         """Find the route of a request.
 
         Paths are compared decoded, but for %2F and %25, which stay encoded; so does what is not
@@ -161,24 +109,32 @@ class UrlDispatcher(Mapping[str, AbstractResource]):
             what was found; for a request that nothing answers one whose handler raises 404, or
             405 when another method would be answered.
         """
-        head = request._exchange.head
-        path = split_target(head.target)[1]
-        if "%" in path:
-            path = request.rel_url.path_safe
-        path = _strip_root(path, head.root_path)
-        method = request.method
         allowed: set[str] = set()
+        for domain in self._matched_sub_app_resources:
+            found: Any  # Any: an AbstractMatchInfo; aiohttp promises the class that is usual
+            found, _ = await domain.resolve(request)
+            if found is not None:
+                return found  # type: ignore[no-any-return]  # as above
+        path = match_path(request)
+        method = request.method
         prefix = path
         if len(path) > self._longest:  # no resource is that deep: begin where one may be
             prefix = path[: self._longest + 1].rpartition("/")[0]
         while True:
-            for resource in self._index.get(prefix, ()):
-                values = resource.match(path)
+            for resource, match in self._index.get(prefix, ()):
+                if match is None:
+                    found, methods = await resource.resolve(request)
+                    if found is not None:
+                        return _name_methods(found, method, allowed)
+                    allowed |= methods
+                    continue
+                values = match(path)
                 if values is not None:
-                    route, methods = resource.find(method)
+                    routes = resource._routes  # type: ignore[attr-defined]  # a Resource: it matches
+                    route = routes.get(method) or routes.get(hdrs.METH_ANY)
                     if route is not None:
                         return UrlMappingMatchInfo(values, route)
-                    allowed |= methods
+                    allowed.update(routes)
             if not prefix:
                 break
             prefix = prefix.rpartition("/")[0]
@@ -195,52 +151,93 @@ class UrlDispatcher(Mapping[str, AbstractResource]):
             RuntimeError: the router is frozen.
             ValueError: its name is taken or not one.
         """
-        if self._frozen:
+        assert isinstance(resource, AbstractResource), (
+            f"Instance of AbstractResource class is required, got {resource!r}"
+        )
+        if self.frozen:
             raise RuntimeError("Cannot register a resource into frozen router.")
         name = resource.name
         if name is not None:
             check_name(name)
-            if name in self._named:
-                raise ValueError(f"Duplicate {name!r}, already handled by {self._named[name]!r}")
-            self._named[name] = resource
+            if name in self._named_resources:
+                raise ValueError(
+                    f"Duplicate {name!r}, already handled by {self._named_resources[name]!r}"
+                )
+            self._named_resources[name] = resource
         self._resources.append(resource)
-        key = resource.canonical
-        if isinstance(resource, DynamicResource):
-            key = resource.literal_prefix
-        self._longest = max(self._longest, len(key))
-        self._index.setdefault(key, []).append(resource)
+        if isinstance(resource, MatchedSubAppResource):
+            self._matched_sub_app_resources.append(resource)
+        else:
+            self.index_resource(resource)
 
-    def add_resource(self, path: str, *, name: str | None = None) -> Resource:
+    def index_resource(self, resource: AbstractResource) -> None:
+        """Let a resource be found by its paths."""
+        match = None
+        if isinstance(resource, Resource) and type(resource).resolve is Resource.resolve:
+            match = resource.match
+        key = resource.index_key
+        # One more than the key: a path may have a slash behind it.
+        self._longest = max(self._longest, len(key) + 1)
+        self._index.setdefault(key, []).append((resource, match))
+
+    def unindex_resource(self, resource: AbstractResource) -> None:
+        """Let a resource be found no more, so that its paths can be changed."""
+        entries = self._index[resource.index_key]
+        entries[:] = [entry for entry in entries if entry[0] is not resource]
+
+    def add_resource(
+        self, path: str, *, name: str | None = None, middlewares: Iterable[RequestMiddleware] = ()
+    ) -> Resource:
         """Add a resource, or give the one added last if path and name are the same.
 
+        Args:
+            path: starts with a slash, or is empty; ``{name}`` and ``{name:regex}`` are variable.
+            name: to find it by in the router.
+            middlewares: around the handlers of its routes.
+
         Raises:
-            ValueError: the path does not start with a slash.
+            ValueError: the path or the name is not one.
         """
         if path and not path.startswith("/"):
             raise ValueError("path should be started with / or be empty")
-        last = self._resources[-1] if self._resources else None
-        resource: Resource
-        if "{" in path or "}" in path:
-            resource = DynamicResource(path, name=name)
-        else:
-            resource = PlainResource(path, name=name)
-        if isinstance(last, Resource) and last.name == name and _is_same(last, resource):
-            return last
-        self.register_resource(resource)
+        resource = self._find_last(path, name)
+        if resource is None:
+            make = DynamicResource if "{" in path or "}" in path else PlainResource
+            resource = make(path, name=name)
+            self.register_resource(resource)
+        resource.middlewares += tuple(middlewares)
         return resource
+
+    def _find_last(self, path: str, name: str | None) -> Resource | None:
+        """Give the resource added last, if it is the same."""
+        last = self._resources[-1] if self._resources else None
+        if isinstance(last, Resource) and last.name == name and last.raw_match(path):
+            return last
+        return None
 
     def add_route(
         self,
         method: str,
         path: str,
-        handler: Handler | type[AbstractView],
+        handler: Handler | type[AbstractView[Any]],
         *,
         name: str | None = None,
         expect_handler: ExpectHandler | None = None,
+        **options: Any,
     ) -> AbstractRoute:
-        """Add a handler for a method on a path."""
+        """Add a handler for a method on a path.
+
+        Args:
+            method: a token; ``*`` for any.
+            path: see `add_resource`.
+            handler: coroutine function of a request, or a view class.
+            name: of the resource.
+            expect_handler: called for requests with an Expect field.
+            options: ``client_max_size``, ``timeout`` and ``middlewares`` of the route, see
+                `AbstractRoute`.
+        """
         resource = self.add_resource(path, name=name)
-        return resource.add_route(method, handler, expect_handler=expect_handler)
+        return resource.add_route(method, handler, expect_handler=expect_handler, **options)
 
     def add_get(
         self,
@@ -281,7 +278,7 @@ class UrlDispatcher(Mapping[str, AbstractResource]):
         """Add a handler for DELETE."""
         return self.add_route(hdrs.METH_DELETE, path, handler, **kwargs)
 
-    def add_view(self, path: str, handler: type[AbstractView], **kwargs: Any) -> AbstractRoute:
+    def add_view(self, path: str, handler: type[AbstractView[Any]], **kwargs: Any) -> AbstractRoute:
         """Add a view class for any method."""
         return self.add_route(hdrs.METH_ANY, path, handler, **kwargs)
 
@@ -291,37 +288,33 @@ class UrlDispatcher(Mapping[str, AbstractResource]):
 
     # -- views
 
-    def resources(self) -> _View:
+    def resources(self) -> ResourcesView:
         """Give the resources."""
-        return _View(self._resources)
+        return ResourcesView(self._resources)
 
-    def routes(self) -> _View:
+    def routes(self) -> RoutesView:
         """Give the routes of all resources."""
-        return _View(route for resource in self._resources for route in resource)
+        return RoutesView(self._resources)
 
     def named_resources(self) -> Mapping[str, AbstractResource]:
         """Give the resources that have a name."""
-        return MappingProxyType(self._named)
-
-    @property
-    def frozen(self) -> bool:
-        """Whether resources can no longer be added."""
-        return self._frozen
+        return MappingProxyType(self._named_resources)
 
     def freeze(self) -> None:
         """Accept no more resources."""
-        self._frozen = True
+        super().freeze()
+        for resource in self._resources:
+            resource.freeze()
 
 
-def _is_same(one: Resource, other: Resource) -> bool:
-    if isinstance(one, DynamicResource) and isinstance(other, DynamicResource):
-        return one._pattern == other._pattern
-    return type(one) is type(other) and one.canonical == other.canonical
-
-
-def _strip_root(path: str, root_path: str) -> str:
-    """Take a root path off at a segment boundary, if it is there: hosts that mount an application
-    disagree on whether the path still holds it."""
-    if root_path and path.startswith(root_path) and path[len(root_path) :][:1] in ("", "/"):
-        return path[len(root_path) :] or "/"
-    return path
+def _name_methods(found: Any, method: str, allowed: set[str]) -> UrlMappingMatchInfo:
+    """Name in a 405 of an application inside also the methods found before it: Allow lists those
+    of the target, whoever answers them (RFC 9110 section 15.5.6)."""
+    info: UrlMappingMatchInfo = found
+    refusal = info.http_exception
+    if not allowed or not isinstance(refusal, HTTPMethodNotAllowed):
+        return info
+    fuller = MatchInfoError(HTTPMethodNotAllowed(method, allowed | refusal.allowed_methods))
+    for app in reversed(info.apps):
+        fuller.add_app(app)
+    return fuller

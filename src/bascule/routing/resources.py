@@ -1,207 +1,44 @@
-"""Resources and their routes: what a path may be, and who answers each method on it."""
+"""Resources: sets of paths, and who answers each method on them."""
 
-import inspect
 import keyword
 import re
-import warnings
 from abc import ABC, abstractmethod
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Sized
-from functools import partial, wraps
+from collections.abc import Iterable, Iterator, Sized
 from typing import Any
 
 from yarl import URL
 
-from ..message.exceptions import HTTPException, HTTPExpectationFailed, HTTPMethodNotAllowed
-from ..message.request import Request
-from ..message.stream import StreamResponse
+from ..message.request import BaseRequest
 from ..wire import hdrs
-from ..wire.grammar import is_token
+from .abstract import AbstractMatchInfo, AbstractView, ExpectHandler, Handler, RequestMiddleware
+from .match import UrlMappingMatchInfo
+from .paths import decode_literal, match_path, quote_path, unquote_value
+from .routes import AbstractRoute, ResourceRoute
 
 __all__ = [
     "AbstractResource",
-    "AbstractRoute",
-    "AbstractView",
     "DynamicResource",
-    "ExpectHandler",
-    "Handler",
     "PlainResource",
+    "PrefixResource",
+    "Resolved",
     "Resource",
-    "ResourceRoute",
-    "SystemRoute",
-    "View",
     "check_name",
 ]
 
-Handler = Callable[[Request], Awaitable[StreamResponse]]
-ExpectHandler = Callable[[Request], Awaitable[StreamResponse | None]]
+# What a resource says of a request: what it has found, or None, and the methods it would answer.
+Resolved = tuple[AbstractMatchInfo | None, set[str]]
 
 _NAME_SPLIT = re.compile(r"[.:-]")
-# The parts of a dynamic path: `{name}` or `{name:regex}`, where the regex may hold braces.
-_VARIABLE = re.compile(r"\{(?P<name>[_a-zA-Z][_a-zA-Z0-9]*)(?::(?P<regex>.+))?\}")
-_SPLIT = re.compile(r"(\{[_a-zA-Z][^{}]*(?:\{[^{}]*\}[^{}]*)*\})")
-_SEGMENT = "[^{}/]+"
-
-
-class AbstractView(ABC):
-    """A handler that is a class: made for a request, then awaited."""
-
-    def __init__(self, request: Request) -> None:
-        self._request = request
-
-    @property
-    def request(self) -> Request:
-        """The request it was made for."""
-        return self._request
-
-    @abstractmethod
-    def __await__(self) -> Iterator[Any]:
-        """Answer the request."""
-
-
-class View(AbstractView):
-    """A class with a coroutine method for each HTTP method it answers, named in lower case."""
-
-    async def _iter(self) -> StreamResponse:
-        method = self.request.method
-        handler = getattr(self, method.lower(), None) if method in hdrs.METH_ALL else None
-        if handler is None:
-            allowed = {m for m in hdrs.METH_ALL if hasattr(self, m.lower())}
-            raise HTTPMethodNotAllowed(method, allowed)
-        response: StreamResponse = await handler()
-        return response
-
-    def __await__(self) -> Iterator[Any]:
-        """Answer with the method named like the request's.
-
-        Raises:
-            HTTPMethodNotAllowed: there is none.
-        """
-        return self._iter().__await__()
-
-
-class AbstractRoute(ABC):
-    """One method of one resource, and its handler.
-
-    Args:
-        method: a token, upper-cased; ``*`` for any.
-        handler: coroutine function of a request, or a view class.
-        expect_handler: called for requests with an Expect field.
-        resource: what it belongs to.
-
-    Raises:
-        ValueError: the method is not a token.
-    """
-
-    def __init__(
-        self,
-        method: str,
-        handler: Handler | type[AbstractView],
-        *,
-        expect_handler: ExpectHandler | None = None,
-        resource: "AbstractResource | None" = None,
-    ) -> None:
-        method = method.upper()
-        if not is_token(method):
-            raise ValueError(f"{method} is not allowed HTTP method")
-        self._method = method
-        self._handler: Any = _as_coroutine_function(handler)
-        self._expect_handler = expect_handler or _expect_continue
-        if not inspect.iscoroutinefunction(self._expect_handler):
-            raise AssertionError(f"Coroutine is expected, got {expect_handler!r}")
-        self._resource = resource
-
-    @property
-    def method(self) -> str:
-        """The method, upper-case, or ``*``."""
-        return self._method
-
-    @property
-    def handler(self) -> Handler:
-        """The coroutine function, or the view class."""
-        handler: Handler = self._handler
-        return handler
-
-    @property
-    def resource(self) -> "AbstractResource | None":
-        """The resource it belongs to; None for system routes."""
-        return self._resource
-
-    @property
-    @abstractmethod
-    def name(self) -> str | None:
-        """The name of its resource."""
-
-    @abstractmethod
-    def url_for(self, *args: str, **kwargs: str) -> URL:
-        """Build the URL of its resource."""
-
-    async def handle_expect_header(self, request: Request) -> StreamResponse | None:
-        """Decide about an Expect field."""
-        return await self._expect_handler(request)
-
-
-class ResourceRoute(AbstractRoute):
-    """A route of a resource in the table."""
-
-    def __init__(
-        self,
-        method: str,
-        handler: Handler | type[AbstractView],
-        resource: "AbstractResource",
-        *,
-        expect_handler: ExpectHandler | None = None,
-    ) -> None:
-        super().__init__(method, handler, expect_handler=expect_handler, resource=resource)
-
-    def __repr__(self) -> str:
-        return f"<ResourceRoute [{self.method}] {self._resource} -> {self.handler!r}"
-
-    @property
-    def name(self) -> str | None:
-        """The name of its resource."""
-        return self._resource.name if self._resource is not None else None
-
-    def url_for(self, *args: str, **kwargs: str) -> URL:
-        """Build the URL of its resource."""
-        assert self._resource is not None  # given in __init__
-        return self._resource.url_for(*args, **kwargs)
-
-
-class SystemRoute(AbstractRoute):
-    """The route of a request that nothing in the table answers: it raises."""
-
-    def __init__(self, http_exception: HTTPException) -> None:
-        super().__init__(hdrs.METH_ANY, self._raise)
-        self._http_exception = http_exception
-
-    def __repr__(self) -> str:
-        return f"<SystemRoute {self.status}: {self.reason}>"
-
-    async def _raise(self, request: Request) -> StreamResponse:
-        raise self._http_exception
-
-    @property
-    def name(self) -> str | None:
-        """None."""
-        return None
-
-    @property
-    def status(self) -> int:
-        """The status it answers with."""
-        return self._http_exception.status
-
-    @property
-    def reason(self) -> str:
-        """The reason phrase it answers with."""
-        return self._http_exception.reason
-
-    def url_for(self, *args: str, **kwargs: str) -> URL:
-        """Fail: it has no URL."""
-        raise RuntimeError(".url_for() is not allowed for SystemRoute")
 
 
 class AbstractResource(Sized, Iterable[AbstractRoute], ABC):
-    """A set of paths, perhaps named, with routes."""
+    """A set of paths, perhaps named, with routes.
+
+    Attributes:
+        middlewares: around the handlers of all its routes, inside those of the applications.
+    """
+
+    middlewares: tuple[RequestMiddleware, ...] = ()
 
     def __init__(self, *, name: str | None = None) -> None:
         self._name = name
@@ -216,17 +53,36 @@ class AbstractResource(Sized, Iterable[AbstractRoute], ABC):
     def canonical(self) -> str:
         """The path it was registered with, without regular expressions."""
 
+    @property
+    def index_key(self) -> str:
+        """The literal segments that its paths begin with, by which a router finds it."""
+        path = self.canonical
+        if "{" in path:
+            path = path.partition("{")[0].rpartition("/")[0]
+        return path.rstrip("/")
+
     @abstractmethod
     def url_for(self, **kwargs: str) -> URL:
         """Build a URL."""
 
     @abstractmethod
-    def match(self, path: str) -> dict[str, str] | None:
-        """Compare a decoded path; give the values of its variable parts if it is one of these."""
+    async def resolve(self, request: BaseRequest) -> Resolved:
+        """Find the route of a request, or the methods that there are for its path."""
 
     @abstractmethod
-    def find(self, method: str) -> tuple[AbstractRoute | None, set[str]]:
-        """Find the route of a method, and the methods there are."""
+    def add_prefix(self, prefix: str) -> None:
+        """Put a literal in front of its paths; it must not be indexed while that is done."""
+
+    @abstractmethod
+    def get_info(self) -> dict[str, Any]:
+        """Describe it for people and tools."""
+
+    def freeze(self) -> None:
+        """Be told that the router is frozen."""
+
+    @abstractmethod
+    def raw_match(self, path: str) -> bool:
+        """Say whether this is the path it was registered with."""
 
 
 class Resource(AbstractResource):
@@ -245,83 +101,138 @@ class Resource(AbstractResource):
     def add_route(
         self,
         method: str,
-        handler: Handler | type[AbstractView],
+        handler: Handler | type[AbstractView[Any]],
         *,
         expect_handler: ExpectHandler | None = None,
+        client_max_size: int | None = None,
+        timeout: float | None = None,
+        middlewares: Iterable[RequestMiddleware] = (),
     ) -> ResourceRoute:
-        """Add a route.
+        """Add a route; see `AbstractRoute` for the arguments.
 
         Raises:
             RuntimeError: the method is taken, or any is.
         """
-        route = ResourceRoute(method, handler, self, expect_handler=expect_handler)
-        taken = self._routes.get(route.method) or self._routes.get(hdrs.METH_ANY)
+        taken = self._routes.get(method.upper()) or self._routes.get(hdrs.METH_ANY)
         if taken is not None:
             raise RuntimeError(
-                f"Added route will never be executed, method {route.method} is already registered"
+                f"Added route will never be executed, method {taken.method} is already registered"
             )
-        self._routes[route.method] = route
+        route = ResourceRoute(method, handler, self, expect_handler=expect_handler)
+        route.client_max_size = client_max_size
+        route.timeout = timeout
+        route.middlewares = tuple(middlewares)
+        self.register_route(route)
         return route
 
-    def find(self, method: str) -> tuple[AbstractRoute | None, set[str]]:
-        """Find the route of a method, and the methods there are."""
-        route = self._routes.get(method) or self._routes.get(hdrs.METH_ANY)
-        return route, set(self._routes)
+    def register_route(self, route: ResourceRoute) -> None:
+        """Add a route that was made for this resource."""
+        assert isinstance(route, ResourceRoute), (
+            f"Instance of Route class is required, got {route!r}"
+        )
+        self._routes[route.method] = route
+
+    def match(self, path: str) -> dict[str, str] | None:
+        """Compare a path in the form of `match_path`.
+
+        Returns:
+            the values of its variable parts; None if it is not one of these paths.
+        """
+        raise NotImplementedError
+
+    async def resolve(self, request: BaseRequest) -> Resolved:
+        """Find the route of a request, or the methods that there are for its path."""
+        values = self.match(match_path(request))
+        if values is None:
+            return None, set()
+        route = self._routes.get(request.method) or self._routes.get(hdrs.METH_ANY)
+        found = None if route is None else UrlMappingMatchInfo(values, route)
+        return found, set(self._routes)
+
+    def _name_for_repr(self) -> str:
+        return f"'{self.name}' " if self.name is not None else ""
 
 
 class PlainResource(Resource):
-    """One path, as registered."""
+    """One path, as registered; empty for the root, or within a prefix for the prefix itself."""
 
     def __init__(self, path: str, *, name: str | None = None) -> None:
         super().__init__(name=name)
-        self._path = path or "/"
+        assert not path or path.startswith("/")
+        self._path = path
 
     def __repr__(self) -> str:
-        name = f"'{self.name}' " if self.name is not None else ""
-        return f"<PlainResource {name} {self._path}>"
+        return f"<PlainResource {self._name_for_repr()} {self._path}>"
 
     @property
     def canonical(self) -> str:
         """The path."""
         return self._path
 
-    def url_for(self, **kwargs: str) -> URL:
-        """Build the URL of the path, as registered."""
-        return URL.build(path=self._path, encoded=True)
+    def freeze(self) -> None:
+        """Take an empty path for the root."""
+        if not self._path:
+            self._path = "/"
+
+    def add_prefix(self, prefix: str) -> None:
+        """Put a prefix in front."""
+        check_prefix(prefix)
+        self._path = prefix + self._path
 
     def match(self, path: str) -> dict[str, str] | None:
-        """Compare a decoded path with the one registered."""
+        """Compare a path with the one registered."""
         return {} if path == self._path else None
+
+    def raw_match(self, path: str) -> bool:
+        """Say whether this is its path."""
+        return self._path == path
+
+    def get_info(self) -> dict[str, Any]:
+        """Give ``path``."""
+        return {"path": self._path}
+
+    def url_for(self) -> URL:  # type: ignore[override]  # as in aiohttp: a plain path has no parts
+        """Build the URL of the path, as registered."""
+        return URL.build(path=self._path, encoded=True)
 
 
 class DynamicResource(Resource):
     """Paths with variable parts: ``{name}`` is one segment, ``{name:regex}`` what it matches.
 
+    Literal parts are quoted for URLs, and compared decoded.
+
     Raises:
         ValueError: unbalanced braces, a bad name or a bad expression.
     """
 
+    DYN = re.compile(r"\{(?P<var>[_a-zA-Z][_a-zA-Z0-9]*)\}")
+    DYN_WITH_RE = re.compile(r"\{(?P<var>[_a-zA-Z][_a-zA-Z0-9]*):(?P<re>.+)\}")
+    GOOD = "[^{}/]+"
+    # What stands between braces may hold balanced braces of its own, one level deep.
+    _SPLIT = re.compile(r"(\{[_a-zA-Z][^{}]*(?:\{[^{}]*\}[^{}]*)*\})")
+
     def __init__(self, path: str, *, name: str | None = None) -> None:
         super().__init__(name=name)
-        pattern, self._formatter = "", ""
-        for part in _SPLIT.split(path):
-            variable = _VARIABLE.fullmatch(part)
+        self._orig_path = path
+        pattern = self._formatter = ""
+        for part in self._SPLIT.split(path):
+            variable = self.DYN.fullmatch(part) or self.DYN_WITH_RE.fullmatch(part)
             if variable is not None:
-                pattern += f"(?P<{variable['name']}>{variable['regex'] or _SEGMENT})"
-                self._formatter += f"{{{variable['name']}}}"
+                regex = variable.groupdict().get("re", self.GOOD)
+                pattern += f"(?P<{variable['var']}>{regex})"
+                self._formatter += f"{{{variable['var']}}}"
             elif "{" in part or "}" in part:
                 raise ValueError(f"Invalid path '{path}'['{part}']")
             else:
-                pattern += re.escape(part)
-                self._formatter += part
+                pattern += re.escape(decode_literal(part))
+                self._formatter += quote_path(part)
         try:
             self._pattern = re.compile(pattern)
         except re.error as exc:
             raise ValueError(f"Bad pattern '{pattern}': {exc}") from None
 
     def __repr__(self) -> str:
-        name = f"'{self.name}' " if self.name is not None else ""
-        return f"<DynamicResource {name} {self._formatter}>"
+        return f"<DynamicResource {self._name_for_repr()} {self._formatter}>"
 
     @property
     def canonical(self) -> str:
@@ -329,28 +240,76 @@ class DynamicResource(Resource):
         return self._formatter
 
     @property
-    def literal_prefix(self) -> str:
+    def index_key(self) -> str:
         """The whole segments in front of the first variable part."""
-        return self._formatter.partition("{")[0].rpartition("/")[0]
+        literal = self._formatter.partition("{")[0].rpartition("/")[0]
+        return decode_literal(literal).rstrip("/")
+
+    def add_prefix(self, prefix: str) -> None:
+        """Put a prefix in front."""
+        check_prefix(prefix)
+        self._pattern = re.compile(re.escape(decode_literal(prefix)) + self._pattern.pattern)
+        self._formatter = quote_path(prefix) + self._formatter
+
+    def match(self, path: str) -> dict[str, str] | None:
+        """Compare a path; give the values of its variable parts, decoded."""
+        match = self._pattern.fullmatch(path)
+        if match is None:
+            return None
+        return {name: unquote_value(value) for name, value in match.groupdict("").items()}
+
+    def raw_match(self, path: str) -> bool:
+        """Say whether it was registered with this path."""
+        return self._orig_path == path
+
+    def get_info(self) -> dict[str, Any]:
+        """Give ``formatter`` and ``pattern``."""
+        return {"formatter": self._formatter, "pattern": self._pattern}
 
     def url_for(self, **parts: str) -> URL:
         """Build a URL, the values quoted.
 
         Raises:
             KeyError: a part is missing.
+            TypeError: a part is not str.
         """
-        quoted = {name: _quote_part(str(value)) for name, value in parts.items()}
+        quoted = {name: _quote_part(value) for name, value in parts.items()}
         return URL.build(path=self._formatter.format_map(quoted), encoded=True)
 
-    def match(self, path: str) -> dict[str, str] | None:
-        """Compare a decoded path, in which %2F and %25 are still encoded."""
-        match = self._pattern.fullmatch(path)
-        if match is None:
-            return None
-        return {
-            name: value.replace("%2F", "/").replace("%25", "%") if "%" in value else value
-            for name, value in match.groupdict("").items()
-        }
+
+class PrefixResource(AbstractResource):
+    """All paths below a literal prefix, whole segments of it."""
+
+    def __init__(self, prefix: str, *, name: str | None = None) -> None:
+        assert not prefix or prefix.startswith("/"), prefix
+        assert prefix in ("", "/") or not prefix.endswith("/"), prefix
+        super().__init__(name=name)
+        self._prefix = quote_path(prefix)
+
+    @property
+    def canonical(self) -> str:
+        """The prefix, quoted."""
+        return self._prefix
+
+    @property
+    def index_key(self) -> str:
+        """The prefix in the form that paths are compared in."""
+        return decode_literal(self._prefix).rstrip("/")
+
+    def add_prefix(self, prefix: str) -> None:
+        """Put a prefix in front."""
+        check_prefix(prefix)
+        self._prefix = quote_path(prefix) + self._prefix
+
+    def raw_match(self, path: str) -> bool:
+        """Say no: it has no path of its own."""
+        return False
+
+
+def check_prefix(prefix: str) -> None:
+    """Hold a prefix to whole segments, without a slash at its end."""
+    assert prefix.startswith("/"), prefix
+    assert not prefix.endswith("/"), prefix
 
 
 def check_name(name: str) -> None:
@@ -372,48 +331,6 @@ def check_name(name: str) -> None:
 
 
 def _quote_part(value: str) -> str:
-    return str(URL.build(path=value, encoded=False).raw_path)
-
-
-async def _expect_continue(request: Request) -> StreamResponse | None:
-    """Leave 100 Continue to the first read of the body; refuse any other expectation.
-
-    Raises:
-        HTTPExpectationFailed: the Expect field asks for something else (RFC 9110 section 10.1.1).
-    """
-    expect = request.headers.get(hdrs.EXPECT, "")
-    if request.version >= (1, 1) and expect.lower() != "100-continue":
-        raise HTTPExpectationFailed(text=f"Unknown Expect: {expect}")
-    return None
-
-
-def _as_coroutine_function(handler: Any) -> Any:  # Any: whatever was registered as a handler
-    """Accept what aiohttp accepts: coroutine functions, views, and with a warning functions."""
-    if inspect.iscoroutinefunction(handler) or _is_async_callable(handler):
-        return handler
-    if isinstance(handler, type):
-        if issubclass(handler, AbstractView):
-            return handler
-        raise TypeError(f"Only async functions are allowed as web-handlers, got {handler!r}")
-    if not callable(handler):
-        raise AssertionError(handler)
-    warnings.warn("Bare functions are deprecated, use async ones", DeprecationWarning, stacklevel=6)
-
-    @wraps(handler)
-    async def call(request: Request) -> StreamResponse:
-        result = handler(request)
-        if inspect.isawaitable(result):
-            result = await result
-        response: StreamResponse = result
-        return response
-
-    return call
-
-
-def _is_async_callable(handler: Any) -> bool:
-    while isinstance(handler, partial):
-        handler = handler.func
-    return inspect.iscoroutinefunction(handler) or (
-        not isinstance(handler, type)
-        and inspect.iscoroutinefunction(getattr(handler, "__call__", None))  # noqa: B004
-    )
+    if not isinstance(value, str):
+        raise TypeError(f"Argument should be str, got {value!r}")
+    return URL.build(path=value, encoded=False).raw_path

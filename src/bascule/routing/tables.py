@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar, overload
 
 from ..wire import hdrs
-from .resources import AbstractRoute, AbstractView, ExpectHandler, Handler
+from .abstract import AbstractView, ExpectHandler, Handler
+from .routes import AbstractRoute
 
 __all__ = [
     "AbstractRouteDef",
@@ -24,8 +25,8 @@ __all__ = [
     "view",
 ]
 
-_HandlerT = TypeVar("_HandlerT", bound=Handler | type[AbstractView])
-_AnyHandler = Handler | type[AbstractView]
+_HandlerT = TypeVar("_HandlerT", bound=Handler | type[AbstractView[Any]])
+_AnyHandler = Handler | type[AbstractView[Any]]
 
 
 class Router(Protocol):
@@ -39,6 +40,7 @@ class Router(Protocol):
         *,
         name: str | None = None,
         expect_handler: ExpectHandler | None = None,
+        **options: Any,
     ) -> AbstractRoute:
         """Add a handler for a method on a path."""
 
@@ -123,7 +125,7 @@ def delete(path: str, handler: _AnyHandler, **kwargs: Any) -> RouteDef:
     return route(hdrs.METH_DELETE, path, handler, **kwargs)
 
 
-def view(path: str, handler: type[AbstractView], **kwargs: Any) -> RouteDef:
+def view(path: str, handler: type[AbstractView[Any]], **kwargs: Any) -> RouteDef:
     """Define a view class for any method."""
     return route(hdrs.METH_ANY, path, handler, **kwargs)
 

@@ -1,0 +1,6 @@
+"""The abstract classes of ``aiohttp.abc`` that applications and their tools build on."""
+
+from .app.access import AbstractAccessLogger
+from .routing.abstract import AbstractMatchInfo, AbstractRouter, AbstractView
+
+__all__ = ["AbstractAccessLogger", "AbstractMatchInfo", "AbstractRouter", "AbstractView"]

@@ -1,0 +1,52 @@
+"""How the paths of requests and the paths of resources are brought into one form to compare."""
+
+import re
+
+from yarl import URL
+
+from ..message.request import BaseRequest
+from ..wire.grammar import split_target
+
+__all__ = ["decode_literal", "match_path", "quote_path", "unquote_value"]
+
+_ESCAPE = re.compile("%(?:2F|25)")
+_ESCAPED = {"%2F": "/", "%25": "%"}
+
+
+def match_path(request: BaseRequest) -> str:
+    """Give the path of a request in the form that resources are compared with.
+
+    It is percent-decoded but for ``%2F`` and ``%25``, which would otherwise be read as what they
+    stand for; what is not UTF-8 stays encoded too. A root path that the application is mounted
+    at is taken off.
+    """
+    head = request._head
+    path = split_target(head.target)[1]
+    if "%" in path:
+        path = request.rel_url.path_safe
+    if head.root_path:
+        path = _strip_root(path, head.root_path)
+    return path
+
+
+def _strip_root(path: str, root_path: str) -> str:
+    """Take a root path off at a segment boundary, if it is there: hosts that mount an application
+    disagree on whether the path still holds it."""
+    if path.startswith(root_path) and path[len(root_path) :][:1] in ("", "/"):
+        return path[len(root_path) :] or "/"
+    return path
+
+
+def quote_path(path: str) -> str:
+    """Quote what a path may not hold as it is; escapes that are there stay."""
+    return URL.build(path=path).raw_path.replace("%25", "%")
+
+
+def decode_literal(path: str) -> str:
+    """Give a literal path, quoted or not, in the form of `match_path`."""
+    return URL.build(path=quote_path(path), encoded=True).path_safe if path else path
+
+
+def unquote_value(value: str) -> str:
+    """Decode what `match_path` has left encoded in the value of a variable part."""
+    return _ESCAPE.sub(lambda match: _ESCAPED[match[0]], value) if "%" in value else value
