@@ -23,7 +23,6 @@ SOURCE = Path(bascule.__file__).parent
 FLOORS = {
     "wire": 1,
     "streams": 1,
-    "deprecation": 1,
     "exchange": 2,
     "message": 3,
     "server": 3,

@@ -11,9 +11,9 @@ from typing import Any, TypeVar, cast, overload
 
 from ..asgi.guest import Receive, Send, serve_http
 from ..asgi.lifespan import serve_lifespan
-from ..deprecation import warn_deprecated
 from ..exchange import Exchange, fail
 from ..message.chainmap import ChainMapProxy
+from ..message.deprecation import warn_deprecated
 from ..message.keys import AppKey, BaseKey, warn_about_str
 from ..message.request import BaseRequest
 from ..message.stream import StreamResponse

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 from yarl import URL
 
-from ..deprecation import warn_deprecated
+from ..message.deprecation import warn_deprecated
 from ..message.exceptions import HTTPMove, HTTPPermanentRedirect
 from ..message.stream import StreamResponse
 from ..wire.grammar import split_target

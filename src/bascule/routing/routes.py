@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from yarl import URL
 
-from ..deprecation import warn_deprecated
+from ..message.deprecation import warn_deprecated
 from ..message.exceptions import HTTPException, HTTPExpectationFailed
 from ..message.request import BaseRequest
 from ..message.stream import StreamResponse
