@@ -1,6 +1,6 @@
 """The table of resources, and the search for the route of a request."""
 
-from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sized
+from collections.abc import Container, Iterable, Iterator, Mapping, Sized
 from types import MappingProxyType
 from typing import Any
 
@@ -14,6 +14,7 @@ from .abstract import (
     Handler,
     RequestMiddleware,
 )
+from .index import Index
 from .match import MatchInfoError, UrlMappingMatchInfo
 from .paths import match_path
 from .resources import (
@@ -28,8 +29,6 @@ from .subapps import MatchedSubAppResource
 from .tables import AbstractRouteDef
 
 __all__ = ["ResourcesView", "RoutesView", "UrlDispatcher"]
-
-_Match = Callable[[str], dict[str, str] | None]
 
 
 class ResourcesView(Sized, Iterable[AbstractResource], Container[AbstractResource]):
@@ -67,20 +66,17 @@ class RoutesView(Sized, Iterable[AbstractRoute], Container[AbstractRoute]):
 class UrlDispatcher(AbstractRouter, Mapping[str, AbstractResource]):
     """The router of an application; also a mapping of its named resources.
 
-    Resources are indexed by the literal segments they begin with, so that a lookup touches those
-    under the segments of its path alone, longest first, and does not grow with their number. Of
-    those under the same segments the one registered first wins. Applications of domains come
-    before everything else.
+    The resource with the longest literal prefix wins, of those with the same one the one that was
+    registered first. Applications of domains come before everything else. A lookup does not grow
+    with the number of resources, see `Index`.
     """
 
     def __init__(self) -> None:
         super().__init__()
         self._resources: list[AbstractResource] = []
         self._named_resources: dict[str, AbstractResource] = {}
-        # With each resource how it compares paths, where its class does not say otherwise.
-        self._index: dict[str, list[tuple[AbstractResource, _Match | None]]] = {}
+        self._index = Index()
         self._matched_sub_app_resources: list[MatchedSubAppResource] = []
-        self._longest = 0
 
     def __getitem__(self, name: str) -> AbstractResource:
         return self._named_resources[name]
@@ -117,11 +113,9 @@ class UrlDispatcher(AbstractRouter, Mapping[str, AbstractResource]):
                 return found  # type: ignore[no-any-return]  # as above
         path = match_path(request)
         method = request.method
-        prefix = path
-        if len(path) > self._longest:  # no resource is that deep: begin where one may be
-            prefix = path[: self._longest + 1].rpartition("/")[0]
+        prefix = self._index.start(path)
         while True:
-            for resource, match in self._index.get(prefix, ()):
+            for _, resource, match in self._index.find(prefix, path):
                 if match is None:
                     found, methods = await resource.resolve(request)
                     if found is not None:
@@ -172,18 +166,11 @@ class UrlDispatcher(AbstractRouter, Mapping[str, AbstractResource]):
 
     def index_resource(self, resource: AbstractResource) -> None:
         """Let a resource be found by its paths."""
-        match = None
-        if isinstance(resource, Resource) and type(resource).resolve is Resource.resolve:
-            match = resource.match
-        key = resource.index_key
-        # One more than the key: a path may have a slash behind it.
-        self._longest = max(self._longest, len(key) + 1)
-        self._index.setdefault(key, []).append((resource, match))
+        self._index.add(resource)
 
     def unindex_resource(self, resource: AbstractResource) -> None:
         """Let a resource be found no more, so that its paths can be changed."""
-        entries = self._index[resource.index_key]
-        entries[:] = [entry for entry in entries if entry[0] is not resource]
+        self._index.remove(resource)
 
     def add_resource(
         self, path: str, *, name: str | None = None, middlewares: Iterable[RequestMiddleware] = ()

@@ -12,12 +12,13 @@ __all__ = ["MatchInfoError", "UrlMappingMatchInfo"]
 class UrlMappingMatchInfo(dict[str, str], AbstractMatchInfo):
     """The values of a path's variable parts, and the route that was found."""
 
+    _current_app: Any = None  # Any: applications, a floor above
+    _frozen = False
+
     def __init__(self, match_dict: dict[str, str], route: AbstractRoute) -> None:
         super().__init__(match_dict)
         self._route = route
-        self._apps: list[Any] = []  # Any: applications, a floor above
-        self._current_app: Any = None
-        self._frozen = False
+        self._apps: list[Any] = []
 
     @property
     def handler(self) -> Handler:

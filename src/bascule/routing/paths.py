@@ -21,7 +21,9 @@ def match_path(request: BaseRequest) -> str:
     at is taken off.
     """
     head = request._head
-    path = split_target(head.target)[1]
+    path = head.target
+    if "?" in path or path[:1] != "/":
+        path = split_target(path)[1]
     if "%" in path:
         path = request.rel_url.path_safe
     if head.root_path:

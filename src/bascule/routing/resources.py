@@ -201,6 +201,9 @@ class DynamicResource(Resource):
 
     Literal parts are quoted for URLs, and compared decoded.
 
+    Attributes:
+        regexes: the expressions of its variable parts, in order.
+
     Raises:
         ValueError: unbalanced braces, a bad name or a bad expression.
     """
@@ -214,11 +217,13 @@ class DynamicResource(Resource):
     def __init__(self, path: str, *, name: str | None = None) -> None:
         super().__init__(name=name)
         self._orig_path = path
+        self.regexes: list[str] = []
         pattern = self._formatter = ""
         for part in self._SPLIT.split(path):
             variable = self.DYN.fullmatch(part) or self.DYN_WITH_RE.fullmatch(part)
             if variable is not None:
                 regex = variable.groupdict().get("re", self.GOOD)
+                self.regexes.append(regex)
                 pattern += f"(?P<{variable['var']}>{regex})"
                 self._formatter += f"{{{variable['var']}}}"
             elif "{" in part or "}" in part:
@@ -244,6 +249,12 @@ class DynamicResource(Resource):
         """The whole segments in front of the first variable part."""
         literal = self._formatter.partition("{")[0].rpartition("/")[0]
         return decode_literal(literal).rstrip("/")
+
+    @property
+    def segments(self) -> list[str | None]:
+        """What its paths split into at slashes; None for segments with a variable part."""
+        parts = self._formatter.split("/")
+        return [None if "{" in part else decode_literal(part) for part in parts]
 
     def add_prefix(self, prefix: str) -> None:
         """Put a prefix in front."""
