@@ -113,8 +113,7 @@ Host = Callable[..., AbstractAsyncContextManager[Client]]
 
 @asynccontextmanager
 async def memory(app: web.Application, **options: Any) -> AsyncIterator[Client]:
-    app.freeze()
-    await app.startup()
+    await app._start()
     handling = Handling(app, logger=app.logger, **options)
     try:
         yield MemoryClient(handling)

@@ -43,6 +43,8 @@ _NOT_GIVEN: Any = object()
 _DEBUG = sys.flags.dev_mode or (
     not sys.flags.ignore_environment and bool(os.environ.get("PYTHONASYNCIODEBUG"))
 )
+# Public names of applications and requests that are there to be set.
+_SETTABLE = frozenset({"client_max_size", "exception_handlers", "logger"})
 
 
 class Request(BaseRequest):
@@ -53,6 +55,13 @@ class Request(BaseRequest):
     def __init__(self, exchange: Exchange, **limits: int) -> None:
         super().__init__(exchange, **limits)
         self._match_info: UrlMappingMatchInfo | None = None
+
+    if _DEBUG:
+
+        def __setattr__(self, name: str, value: Any) -> None:
+            if not name.startswith("_") and name not in _SETTABLE:
+                warn_deprecated(f"Setting custom Request.{name} attribute is discouraged")
+            super().__setattr__(name, value)
 
     @property
     def match_info(self) -> UrlMappingMatchInfo:
@@ -151,7 +160,7 @@ class Application(MutableMapping[str | AppKey[Any], Any]):
     if _DEBUG:
 
         def __setattr__(self, name: str, value: Any) -> None:
-            if not (name.startswith("_") or name in ("logger", "exception_handlers")):
+            if not name.startswith("_") and name not in _SETTABLE:
                 warn_deprecated(f"Setting custom web.Application.{name} attribute is discouraged")
             super().__setattr__(name, value)
 

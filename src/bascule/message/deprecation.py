@@ -15,7 +15,7 @@ def warn_deprecated(message: str, category: type[Warning] = DeprecationWarning) 
     while frame.f_back is not None and _is_own(str(frame.f_globals.get("__name__", ""))):
         frame = frame.f_back
         level += 1
-    warnings.warn(message, category, stacklevel=level - 1)
+    warnings.warn(message, category, stacklevel=level)
 
 
 def _is_own(module: str) -> bool:

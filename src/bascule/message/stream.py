@@ -378,11 +378,15 @@ class StreamResponse(MutableMapping[str | ResponseKey[Any], Any]):
         exchange = request._exchange
         self._request = request
         self._prepare_headers(request, exchange)
-        if request._prepare_hook is not None:
-            await request._prepare_hook(self)
-        close = not self._keep_alive
-        exchange.start(self._status, self._reason, self._headers.items(), close=close)
-        self._exchange = exchange
+        self._exchange = exchange  # receivers of the signal see it as prepared
+        try:
+            if request._prepare_hook is not None:
+                await request._prepare_hook(self)
+            close = not self._keep_alive
+            exchange.start(self._status, self._reason, self._headers.items(), close=close)
+        except BaseException:
+            self._exchange = None
+            raise
         return exchange
 
     def _prepare_headers(self, request: Answerable, exchange: Exchange) -> None:
