@@ -10,9 +10,10 @@ import httpx
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, StreamingResponse
-from starlette.routing import Route
+from starlette.routing import Mount, Route
 
-from support.hosts import own_socket
+from bascule import web
+from support.hosts import own_socket, uvicorn_guest
 from support.programs import program
 
 
@@ -55,6 +56,42 @@ async def test_starlette() -> None:
         assert (await client.get("/nowhere")).status == 404
         assert seen == ["up"]
     assert seen == ["up", "down"]
+
+
+async def test_native_application_inside_starlette() -> None:
+    """Its life is held by the parent's lifespan; mounted applications have none of their own."""
+    log: list[str] = []
+    key = web.AppKey("key", str)
+
+    async def context(app: web.Application) -> AsyncIterator[None]:
+        app[key] = "set at start"
+        log.append("up")
+        yield
+        log.append("down")
+
+    async def tell(request: web.Request) -> web.Response:
+        return web.Response(text=f"{request.app[key]} {request.match_info['id']}")
+
+    native = web.Application()
+    native.cleanup_ctx.append(context)
+    native.router.add_get("/items/{id}", tell)
+
+    @asynccontextmanager
+    async def lifespan(app: Starlette) -> AsyncIterator[None]:
+        log.append("parent up")
+        async with native:
+            yield
+        log.append("parent down")
+
+    parent = Starlette(routes=[Mount("/native", native)], lifespan=lifespan)
+    for host in (own_socket, uvicorn_guest):
+        log.clear()
+        async with host(parent) as client:
+            assert log == ["parent up", "up"]
+            answer = await client.get("/native/items/7")
+            assert (answer.status, answer.text) == (200, "set at start 7")
+            assert (await client.get("/native/else")).text == "404: Not Found"
+        assert log == ["parent up", "up", "down", "parent down"]
 
 
 DJANGO = """

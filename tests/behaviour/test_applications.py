@@ -160,8 +160,9 @@ async def test_old_style_middlewares_still_work(serve: Any) -> None:
     app[NAME] = "main"
     app.router.add_get("/", tell)
     with pytest.warns(DeprecationWarning, match='old-style middleware "<function .*#2252'):
-        client = await serve(app)
-        answer = await client.get("/")
+        app.freeze()
+    client = await serve(app)
+    answer = await client.get("/")
     assert (answer.text, answer.fields["X-Old"], made) == ("/", "1", ["main"])
 
 
@@ -387,11 +388,11 @@ async def test_exception_behind_the_head_is_not_answered(
     app.router.add_get("/", stream)
     app.exception_handlers[Broken] = answer
     client = await serve(app)
-    with pytest.raises(ConnectionResetError):
-        if client.host != "asgi":
+    if client.host == "asgi":  # httpx's transport tells of no cut
+        await client.get("/")
+    else:
+        with pytest.raises(ConnectionResetError):
             await client.get("/")
-        else:  # httpx's transport tells of no cut
-            raise ConnectionResetError
     assert answered == []
 
 

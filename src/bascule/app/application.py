@@ -135,7 +135,7 @@ class Application(MutableMapping[str | AppKey[Any], Any]):
         self._client_max_size = client_max_size
         self._client_max_fields = client_max_fields
         self._state: dict[str | AppKey[Any], Any] = {}
-        self._pre_frozen = self._frozen = False
+        self._pre_frozen = self._frozen = self._is_starting = False
         self._subapps: list[Application] = []
         self._middlewares: FrozenList[Middleware] = FrozenList(middlewares)
         self._adapted: tuple[RequestMiddleware, ...] | None = None
@@ -216,7 +216,7 @@ class Application(MutableMapping[str | AppKey[Any], Any]):
         return self._state.get(key, default)
 
     def _warn_if_frozen(self) -> None:
-        if self._frozen:
+        if self._frozen and not self._is_starting:  # it may be started a second time
             warn_deprecated("Changing state of started or joined application is deprecated")
 
     # -- its parts
@@ -395,7 +395,11 @@ class Application(MutableMapping[str | AppKey[Any], Any]):
         Until it has returned, routes can be added and receivers appended to other signals.
         """
         self._set_loop(None)
-        await self._on_startup.send(self)
+        self._is_starting = True
+        try:
+            await self._on_startup.send(self)
+        finally:
+            self._is_starting = False
 
     async def shutdown(self) -> None:
         """Send `on_shutdown`; connections are still open."""
