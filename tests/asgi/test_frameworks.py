@@ -87,8 +87,8 @@ async def test_native_application_inside_starlette() -> None:
     for host in (own_socket, uvicorn_guest):
         log.clear()
         async with host(parent) as client:
-            assert log == ["parent up", "up"]
             answer = await client.get("/native/items/7")
+            assert log == ["parent up", "up"]
             assert (answer.status, answer.text) == (200, "set at start 7")
             assert (await client.get("/native/else")).text == "404: Not Found"
         assert log == ["parent up", "up", "down", "parent down"]

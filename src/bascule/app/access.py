@@ -1,27 +1,38 @@
 """The access log: one line for each answer, in aiohttp's format language."""
 
-import datetime
 import logging
 import os
 import re
 import time as time_module
 from abc import ABC, abstractmethod
-from collections.abc import Callable
-from typing import Any, Final
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
+from functools import partial
+from inspect import isawaitable
+from typing import Any, ClassVar, NamedTuple
 
 from ..message.request import BaseRequest
 from ..message.stream import StreamResponse
 
-__all__ = ["AbstractAccessLogger", "AccessLogger"]
+__all__ = [
+    "AbstractAccessLogger",
+    "AbstractAsyncAccessLogger",
+    "AccessLogger",
+    "KeyMethod",
+    "make_access_logger",
+    "tell",
+]
 
 
 class AbstractAccessLogger(ABC):
-    """Writes about answers that are complete.
+    """Writes about answers that are complete; one instance serves a whole server.
 
     Args:
         logger: to write to.
         log_format: as the class understands it.
     """
+
+    __slots__ = ("log_format", "logger")
 
     def __init__(self, logger: logging.Logger, log_format: str) -> None:
         self.logger = logger
@@ -29,100 +40,235 @@ class AbstractAccessLogger(ABC):
 
     @abstractmethod
     def log(self, request: BaseRequest, response: StreamResponse, time: float) -> None:
-        """Write about one answer, which took `time` seconds."""
+        """Write about one answer, which took `time` seconds.
+
+        Called in the request's task and context, behind the answer's last byte. It may be a
+        coroutine function, which is then awaited there: see `AbstractAsyncAccessLogger`.
+        """
 
     @property
     def enabled(self) -> bool:
-        """Whether `log` is worth calling; asked once for a server."""
+        """Whether `log` is worth calling."""
         return True
 
 
-_Atom = Callable[[BaseRequest, StreamResponse, float], Any]
+class AbstractAsyncAccessLogger(AbstractAccessLogger):
+    """An access logger that may wait; a bound on that is its own business.
+
+    The next request of the connection is taken up when `log` has returned, and a server that
+    ends waits for it as for a handler.
+    """
+
+    __slots__ = ()
+
+    @abstractmethod
+    async def log(  # type: ignore[override]  # `tell`, its only caller, awaits what it is given
+        self, request: BaseRequest, response: StreamResponse, time: float
+    ) -> None:
+        """Write about one answer, which took `time` seconds.
+
+        An exception is logged and goes no further; cancellation does.
+        """
+
+
+class KeyMethod(NamedTuple):
+    """What fills one atom of a format.
+
+    Attributes:
+        key: where the value stands in the record; a pair for a value in a dict of the record.
+        method: gives the value for a request, its response and the seconds it took.
+    """
+
+    key: str | tuple[str, str]
+    method: Callable[[BaseRequest, StreamResponse, float], Any]
 
 
 class AccessLogger(AbstractAccessLogger):
     """The usual access log.
 
     The format is made of text and of atoms: ``%%``, ``%a`` remote address, ``%t`` start time,
-    ``%P`` process id, ``%r`` request line, ``%s`` status, ``%b`` bytes sent, ``%T`` seconds,
-    ``%Tf`` seconds with fraction, ``%D`` microseconds, ``%{Name}i`` a request field and
-    ``%{Name}o`` a response field. Each value is in the record's ``extra`` too.
+    ``%P`` process id, ``%r`` request line, ``%s`` status, ``%b`` bytes sent, head included (under
+    an ASGI host those of the body), ``%T`` seconds, ``%Tf`` seconds with fraction, ``%D``
+    microseconds, ``%{Name}i`` a request field and ``%{Name}o`` a response field. Each value is in
+    the record's ``extra`` too, under its name in `LOG_FORMAT_MAP`. Characters that are not
+    printable are escaped, so that no client can break the line or reach a terminal.
+
+    A subclass may replace ``_format_a`` and the like, add atoms by way of `FORMAT_RE`,
+    `LOG_FORMAT_MAP` and a method, or replace `compile_format` or ``_format_line``.
+
+    Raises:
+        KeyError: the format has an atom that is known to `FORMAT_RE` only, as ``%O``.
     """
 
-    LOG_FORMAT: Final = '%a %t "%r" %s %b "%{Referer}i" "%{User-Agent}i"'
-    _ATOM: Final = re.compile(r"%(?:\{([A-Za-z0-9\-_]+)\}([io])|(Tf|[atPrsbTD]))|%%")
+    LOG_FORMAT_MAP: ClassVar[dict[str, str]] = {
+        "a": "remote_address",
+        "t": "request_start_time",
+        "P": "process_id",
+        "r": "first_request_line",
+        "s": "response_status",
+        "b": "response_size",
+        "T": "request_time",
+        "Tf": "request_time_frac",
+        "D": "request_time_micro",
+        "i": "request_header",
+        "o": "response_header",
+    }
+    LOG_FORMAT: ClassVar[str] = '%a %t "%r" %s %b "%{Referer}i" "%{User-Agent}i"'
+    FORMAT_RE: ClassVar[re.Pattern[str]] = re.compile(
+        r"%(\{([A-Za-z0-9\-_]+)\}([ioe])|[atPrsbOD]|Tf?)"
+    )
+    CLEANUP_RE: ClassVar[re.Pattern[str]] = re.compile(r"(%[^s])")
 
     def __init__(self, logger: logging.Logger, log_format: str = LOG_FORMAT) -> None:
         super().__init__(logger, log_format)
-        self._template, self._atoms = self._compile(log_format)
+        self._log_format, self._methods = self.compile_format(log_format)
 
     @property
     def enabled(self) -> bool:
         """Whether the logger takes INFO."""
         return self.logger.isEnabledFor(logging.INFO)
 
-    def _compile(self, log_format: str) -> tuple[str, list[tuple[Any, _Atom]]]:
+    def compile_format(self, log_format: str) -> tuple[str, list[KeyMethod]]:
         """Turn a format into a %-template and what fills it; unknown atoms stay as text."""
-        atoms: list[tuple[Any, _Atom]] = []
-        template, position = "", 0
-        for match in self._ATOM.finditer(log_format):
-            template += log_format[position : match.start()].replace("%", "%%")
-            position = match.end()
-            name, side, letter = match.groups()
-            if name is not None:
-                kind = "request_header" if side == "i" else "response_header"
-                atoms.append(((kind, name), _field_atom(name, side)))
-            elif letter is not None:
-                atoms.append(_ATOMS[letter])
-            template += "%%" if match[0] == "%%" else "%s"
-        return template + log_format[position:].replace("%", "%%"), atoms
+        methods: list[KeyMethod] = []
+        parts = []
+        for part in log_format.split("%%"):
+            methods += [self._find_method(atom) for atom in self.FORMAT_RE.finditer(part)]
+            text = self.CLEANUP_RE.sub(r"%\1", self.FORMAT_RE.sub("%s", part))
+            parts.append(f"{text}%" if text.endswith("%") else text)
+        return "%%".join(parts), methods
+
+    def _find_method(self, atom: re.Match[str]) -> KeyMethod:
+        _, name, kind = atom.groups()
+        letter = kind or atom[0][1:]
+        if letter not in self.LOG_FORMAT_MAP:
+            raise KeyError(f"Nothing fills the atom {atom[0]!r} of an access log")
+        key, method = self.LOG_FORMAT_MAP[letter], getattr(self, f"_format_{letter}")
+        return KeyMethod((key, name), partial(method, name)) if kind else KeyMethod(key, method)
 
     def log(self, request: BaseRequest, response: StreamResponse, time: float) -> None:
         """Write a line at INFO; an error in it is logged and goes no further."""
         try:
-            values = [(key, atom(request, response, time)) for key, atom in self._atoms]
+            values = []
             extra: dict[str, Any] = {}
-            for key, value in values:
+            for key, value in self._format_line(request, response, time):
+                values.append(value)
                 if isinstance(key, str):
                     extra[key] = value
                 else:
                     extra.setdefault(key[0], {})[key[1]] = value
-            line = self._template % tuple(value for _, value in values)
-            self.logger.info(line, extra=extra)  # the format is the user's
+            self.logger.info(self._log_format % tuple(values), extra=extra)
         except Exception:
             self.logger.exception("Error in logging")
 
+    def _format_line(
+        self, request: BaseRequest, response: StreamResponse, time: float
+    ) -> Iterable[tuple[str | tuple[str, str], Any]]:
+        return [(key, method(request, response, time)) for key, method in self._methods]
 
-def _field_atom(name: str, side: str) -> _Atom:
-    if side == "i":
-        return lambda request, response, time: _escape(request.headers.get(name, "-"))
-    return lambda request, response, time: response.headers.get(name, "-")
+    # -- the atoms; a request is None where there was none
+
+    @staticmethod
+    def _format_a(request: BaseRequest | None, response: StreamResponse, time: float) -> str:
+        return _escape((request is not None and request.remote) or "-")
+
+    @staticmethod
+    def _format_t(request: BaseRequest | None, response: StreamResponse, time: float) -> str:
+        # The only use of the clock on the wall; in the zone's offset of that moment.
+        start = datetime.fromtimestamp(time_module.time() - time, UTC).astimezone()
+        return start.strftime("[%d/%b/%Y:%H:%M:%S %z]")
+
+    @staticmethod
+    def _format_P(request: BaseRequest | None, response: StreamResponse, time: float) -> str:
+        return f"<{os.getpid()}>"
+
+    @staticmethod
+    def _format_r(request: BaseRequest | None, response: StreamResponse, time: float) -> str:
+        if request is None:
+            return "-"
+        major, minor = request.version
+        return _escape(f"{request.method} {request.path_qs} HTTP/{major}.{minor}")
+
+    @staticmethod
+    def _format_s(request: BaseRequest | None, response: StreamResponse, time: float) -> int:
+        return response.status
+
+    @staticmethod
+    def _format_b(request: BaseRequest | None, response: StreamResponse, time: float) -> int:
+        return response.body_length
+
+    @staticmethod
+    def _format_T(request: BaseRequest | None, response: StreamResponse, time: float) -> str:
+        return str(round(time))
+
+    @staticmethod
+    def _format_Tf(request: BaseRequest | None, response: StreamResponse, time: float) -> str:
+        return f"{time:06f}"
+
+    @staticmethod
+    def _format_D(request: BaseRequest | None, response: StreamResponse, time: float) -> str:
+        return str(round(time * 1000000))
+
+    @staticmethod
+    def _format_i(
+        key: str, request: BaseRequest | None, response: StreamResponse, time: float
+    ) -> str:
+        return "(no headers)" if request is None else _escape(request.headers.get(key, "-"))
+
+    @staticmethod
+    def _format_o(
+        key: str, request: BaseRequest | None, response: StreamResponse, time: float
+    ) -> str:
+        return _escape(response.headers.get(key, "-"))
 
 
 def _escape(text: str) -> str:
-    """Let nothing that a client sent break the line or reach a terminal."""
-    return text if text.isprintable() else text.encode("unicode_escape").decode("ascii")
+    """Let nothing that a client sent break the line or reach a terminal.
+
+    Field values are full of what clients like: line ends by way of other versions of HTTP, bytes
+    of terminal control, surrogates that no file can be written with.
+    """
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
 
 
-def _start_time(request: BaseRequest, response: StreamResponse, time: float) -> str:
-    zone = datetime.timezone(datetime.timedelta(seconds=time_module.localtime().tm_gmtoff))
-    start = datetime.datetime.now(zone) - datetime.timedelta(seconds=time)
-    return start.strftime("[%d/%b/%Y:%H:%M:%S %z]")
+def make_access_logger(
+    logger: logging.Logger | None,
+    access_log_class: type[AbstractAccessLogger] = AccessLogger,
+    access_log_format: str = AccessLogger.LOG_FORMAT,
+) -> AbstractAccessLogger | None:
+    """Make what writes an access log to `logger`; None for a logger of None.
+
+    Raises:
+        TypeError: the class is no access logger.
+        KeyError: see `AccessLogger`.
+    """
+    if not (
+        isinstance(access_log_class, type) and issubclass(access_log_class, AbstractAccessLogger)
+    ):
+        raise TypeError(
+            "access_log_class must be subclass of bascule.web.AbstractAccessLogger or "
+            f"bascule.web.AbstractAsyncAccessLogger, got {access_log_class!r:.200}"
+        )
+    return access_log_class(logger, access_log_format) if logger else None
 
 
-def _request_line(request: BaseRequest, response: StreamResponse, time: float) -> str:
-    version = request.version
-    return f"{request.method} {_escape(request.path_qs)} HTTP/{version.major}.{version.minor}"
+async def tell(
+    access_logger: AbstractAccessLogger,
+    request: BaseRequest,
+    response: StreamResponse,
+    time: float,
+    error_logger: logging.Logger,
+) -> None:
+    """Let an access logger write about one answer, and wait for it where it waits.
 
-
-_ATOMS: dict[str, tuple[str, _Atom]] = {
-    "a": ("remote_address", lambda request, response, time: request.remote or "-"),
-    "t": ("request_start_time", _start_time),
-    "P": ("process_id", lambda request, response, time: f"<{os.getpid()}>"),
-    "r": ("first_request_line", _request_line),
-    "s": ("response_status", lambda request, response, time: response.status),
-    "b": ("response_size", lambda request, response, time: response.body_length),
-    "T": ("request_time", lambda request, response, time: str(round(time))),
-    "Tf": ("request_time_frac", lambda request, response, time: f"{time:06f}"),
-    "D": ("request_time_micro", lambda request, response, time: str(round(time * 1000000))),
-}
+    Its errors end in `error_logger`: the answer has left, and nobody else could be told.
+    """
+    try:
+        if access_logger.enabled:
+            written: object = access_logger.log(request, response, time)  # type: ignore[func-returns-value]  # that of an async one
+            if written is not None and isawaitable(written):
+                await written
+    except Exception:
+        error_logger.exception("Error in logging")

@@ -9,7 +9,7 @@ from collections.abc import (
     MutableSequence,
 )
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from functools import partial
+from functools import partial, total_ordering
 from inspect import isasyncgenfunction, isawaitable
 from typing import Any, Generic, ParamSpec, TypeVar, overload
 
@@ -17,10 +17,15 @@ __all__ = ["CleanupContext", "CleanupError", "FrozenList", "Signal", "run_all"]
 
 _T = TypeVar("_T")
 _P = ParamSpec("_P")
+_ReceiverT = TypeVar("_ReceiverT", bound=Callable[..., Awaitable[Any]])
 
 
+@total_ordering
 class FrozenList(MutableSequence[_T], Generic[_T]):
-    """A list that can be frozen; changing it after that is a RuntimeError."""
+    """A list that can be frozen; changing it after that is a RuntimeError.
+
+    It compares like a list, also with lists; frozen it can be hashed.
+    """
 
     __slots__ = ("_frozen", "_items")
 
@@ -62,6 +67,24 @@ class FrozenList(MutableSequence[_T], Generic[_T]):
     def __iter__(self) -> Iterator[_T]:
         return iter(self._items)
 
+    def _items_of(self, other: object) -> list[_T] | None:
+        if isinstance(other, FrozenList):
+            return other._items
+        return other if isinstance(other, list) else None
+
+    def __eq__(self, other: object) -> bool:
+        items = self._items_of(other)
+        return NotImplemented if items is None else self._items == items
+
+    def __lt__(self, other: object) -> bool:
+        items: Any = self._items_of(other)
+        return NotImplemented if items is None else bool(self._items < items)
+
+    def __hash__(self) -> int:
+        if not self._frozen:
+            raise RuntimeError("Cannot hash unfrozen list.")
+        return hash(tuple(self._items))
+
     def __repr__(self) -> str:
         return f"<FrozenList(frozen={self._frozen}, {self._items!r})>"
 
@@ -72,7 +95,7 @@ class FrozenList(MutableSequence[_T], Generic[_T]):
 
 
 class Signal(FrozenList[Callable[_P, Awaitable[Any]]], Generic[_P]):
-    """Coroutine functions that are called one after another."""
+    """Coroutine functions that are called one after another; also a decorator that adds one."""
 
     __slots__ = ("_owner",)
 
@@ -82,6 +105,11 @@ class Signal(FrozenList[Callable[_P, Awaitable[Any]]], Generic[_P]):
 
     def __repr__(self) -> str:
         return f"<Signal owner={self._owner!r}, frozen={self._frozen}, {self._items!r}>"
+
+    def __call__(self, receiver: _ReceiverT) -> _ReceiverT:
+        """Add a receiver; give it back."""
+        self.append(receiver)
+        return receiver
 
     async def send(self, *args: _P.args, **kwargs: _P.kwargs) -> None:
         """Call them in order; the first error ends it.

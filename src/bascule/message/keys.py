@@ -37,10 +37,20 @@ class BaseKey(Generic[_T]):
         self._name = f"{_calling_module()}.{name}"
         self._t = t
 
+    # Keys are ordered by name, and come before anything else, so that mappings with keys of all
+    # kinds can be sorted.
+
     def __lt__(self, other: object) -> bool:
-        if isinstance(other, BaseKey):
-            return self._name < other._name
-        return True  # keys come before anything else, so that mixed mappings can be sorted
+        return self._name < other._name if isinstance(other, BaseKey) else True
+
+    def __le__(self, other: object) -> bool:
+        return self is other or self < other
+
+    def __gt__(self, other: object) -> bool:
+        return self._name > other._name if isinstance(other, BaseKey) else False
+
+    def __ge__(self, other: object) -> bool:
+        return self is other or self > other
 
     def __repr__(self) -> str:
         t: Any = self._t  # Any: a type, or whatever stands between the brackets of AppKey[...]

@@ -18,6 +18,7 @@ from .index import Index
 from .match import MatchInfoError, UrlMappingMatchInfo
 from .paths import match_path
 from .resources import (
+    NAME_SPLIT,
     AbstractResource,
     DynamicResource,
     PlainResource,
@@ -70,6 +71,8 @@ class UrlDispatcher(AbstractRouter, Mapping[str, AbstractResource]):
     registered first. Applications of domains come before everything else. A lookup does not grow
     with the number of resources, see `Index`.
     """
+
+    NAME_SPLIT_RE = NAME_SPLIT
 
     def __init__(self) -> None:
         super().__init__()

@@ -16,6 +16,7 @@ from .paths import decode_literal, match_path, quote_path, unquote_value
 from .routes import AbstractRoute, ResourceRoute
 
 __all__ = [
+    "NAME_SPLIT",
     "AbstractResource",
     "DynamicResource",
     "PlainResource",
@@ -28,7 +29,7 @@ __all__ = [
 # What a resource says of a request: what it has found, or None, and the methods it would answer.
 Resolved = tuple[AbstractMatchInfo | None, set[str]]
 
-_NAME_SPLIT = re.compile(r"[.:-]")
+NAME_SPLIT = re.compile(r"[.:-]")
 
 
 class AbstractResource(Sized, Iterable[AbstractRoute], ABC):
@@ -312,7 +313,7 @@ class PrefixResource(AbstractResource):
         check_prefix(prefix)
         self._prefix = quote_path(prefix) + self._prefix
 
-    def raw_match(self, path: str) -> bool:
+    def raw_match(self, prefix: str) -> bool:
         """Say no: it has no path of its own."""
         return False
 
@@ -329,7 +330,7 @@ def check_name(name: str) -> None:
     Raises:
         ValueError: it is not one.
     """
-    for part in _NAME_SPLIT.split(name):
+    for part in NAME_SPLIT.split(name):
         if keyword.iskeyword(part):
             raise ValueError(
                 f"Incorrect route name {name!r}, python keywords cannot be used for route name"
