@@ -10,7 +10,7 @@ from collections.abc import (
 )
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import partial, total_ordering
-from inspect import isasyncgenfunction, isawaitable
+from inspect import iscoroutine
 from typing import Any, Generic, ParamSpec, TypeVar, overload
 
 __all__ = ["CleanupContext", "CleanupError", "FrozenList", "Signal", "run_all"]
@@ -174,14 +174,7 @@ class CleanupContext(FrozenList[_Context]):
     async def _on_startup(self, app: Any) -> None:
         """Enter them; the first error ends it, and those entered stay to be left."""
         for function in self._items:
-            context: Any = function
-            if isasyncgenfunction(function):
-                context = asynccontextmanager(function)
-            manager: AbstractAsyncContextManager[None] = context(app)
-            if not hasattr(manager, "__aenter__"):
-                if isawaitable(manager) and hasattr(manager, "close"):
-                    manager.close()
-                raise TypeError(f"{function!r} is no async generator function or context manager")
+            manager = _make_manager(function, app)
             await manager.__aenter__()
             self._entered.append(manager)
 
@@ -194,3 +187,15 @@ class CleanupContext(FrozenList[_Context]):
         """
         entered, self._entered = self._entered, []
         await run_all(partial(manager.__aexit__, None, None, None) for manager in reversed(entered))
+
+
+def _make_manager(function: _Context, app: Any) -> AbstractAsyncContextManager[None]:
+    made: Any = function(app)  # Any: whatever a user's function gives
+    if hasattr(made, "__aenter__"):
+        manager: AbstractAsyncContextManager[None] = made
+        return manager
+    if hasattr(made, "__anext__"):
+        return asynccontextmanager(lambda: made)()
+    if iscoroutine(made):
+        made.close()
+    raise TypeError(f"{function!r} gave neither an async generator nor a context manager")

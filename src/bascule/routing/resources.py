@@ -161,6 +161,8 @@ class PlainResource(Resource):
         super().__init__(name=name)
         assert not path or path.startswith("/")
         self._path = path
+        # What paths are compared with: the path as registered, behind decoded prefixes.
+        self._literal = path
 
     def __repr__(self) -> str:
         return f"<PlainResource {self._name_for_repr()} {self._path}>"
@@ -173,16 +175,22 @@ class PlainResource(Resource):
     def freeze(self) -> None:
         """Take an empty path for the root."""
         if not self._path:
-            self._path = "/"
+            self._path = self._literal = "/"
+
+    @property
+    def index_key(self) -> str:
+        """The path in the form that paths are compared in."""
+        return self._literal.rstrip("/")
 
     def add_prefix(self, prefix: str) -> None:
         """Put a prefix in front."""
         check_prefix(prefix)
-        self._path = prefix + self._path
+        self._path = quote_path(prefix) + self._path
+        self._literal = decode_literal(prefix) + self._literal
 
     def match(self, path: str) -> dict[str, str] | None:
         """Compare a path with the one registered."""
-        return {} if path == self._path else None
+        return {} if path == self._literal else None
 
     def raw_match(self, path: str) -> bool:
         """Say whether this is its path."""
