@@ -1,6 +1,12 @@
 """The abstract classes of ``aiohttp.abc`` that applications and their tools build on."""
 
-from .app.access import AbstractAccessLogger
+from .app.access import AbstractAccessLogger, AbstractAsyncAccessLogger
 from .routing.abstract import AbstractMatchInfo, AbstractRouter, AbstractView
 
-__all__ = ["AbstractAccessLogger", "AbstractMatchInfo", "AbstractRouter", "AbstractView"]
+__all__ = [
+    "AbstractAccessLogger",
+    "AbstractAsyncAccessLogger",
+    "AbstractMatchInfo",
+    "AbstractRouter",
+    "AbstractView",
+]

@@ -1,11 +1,13 @@
-"""The command line: ``bascule module:app`` serves a native or an ASGI application."""
+"""The command line: ``bascule module:app`` serves an application, ``bascule routes`` lists it."""
 
 import argparse
+import asyncio
 import importlib
+import inspect
 import logging
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from typing import Any, NoReturn
 
 from . import __version__
@@ -14,11 +16,19 @@ __all__ = ["main"]
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Serve the application that the arguments name, until a signal ends it."""
+    """Run the command that the first argument names; without one, serve."""
     arguments = list(sys.argv[1:] if argv is None else argv)
-    if arguments[:1] == ["run"]:
-        del arguments[0]
-    options = _make_parser().parse_args(arguments)
+    if arguments[:1] == ["routes"]:
+        _show_routes(arguments[1:])
+    elif arguments[:1] == ["run"]:
+        _run(arguments[1:])
+    else:
+        _run(arguments)
+
+
+def _run(arguments: Sequence[str]) -> None:
+    """Serve the application that the arguments name, until a signal ends it."""
+    options = _make_run_parser().parse_args(arguments)
     logging.basicConfig(
         level=options.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s"
     )
@@ -28,21 +38,28 @@ def main(argv: Sequence[str] | None = None) -> None:
     _serve(app, options)
 
 
-def _make_parser() -> argparse.ArgumentParser:
+def _make_run_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="bascule", description="Serve a bascule or ASGI application over HTTP/1.1."
+        prog="bascule",
+        description="Serve a bascule or ASGI application over HTTP/1.1.",
+        epilog="`bascule run module:app` is the same as `bascule module:app`; "
+        "`bascule routes module:app` shows the route table of a bascule application.",
     )
-    parser.add_argument("app", help="where the application is: module:attribute")
+    _add_app(parser)
     parser.add_argument("--host", help="address to bind (default: 127.0.0.1)")
     parser.add_argument("--port", type=int, help="port to bind, 0 for any (default: 8000)")
     parser.add_argument("--uds", metavar="PATH", help="bind a Unix socket instead")
-    parser.add_argument("--app-dir", default=".", help="look for the module here first")
     parser.add_argument(
         "--log-level", default="info", choices=["debug", "info", "warning", "error", "critical"]
     )
     parser.add_argument("--no-access-log", action="store_true", help="write no access log")
     parser.add_argument("--version", action="version", version=f"bascule {__version__}")
     return parser
+
+
+def _add_app(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("app", help="where the application is: module:attribute")
+    parser.add_argument("--app-dir", default=".", help="look for the module here first")
 
 
 def _serve(app: Any, options: argparse.Namespace) -> None:  # Any: whatever was loaded
@@ -66,6 +83,40 @@ def _serve(app: Any, options: argparse.Namespace) -> None:  # Any: whatever was 
         _fail(f"{options.app}: {exc}")
     except OSError as exc:
         _fail(f"cannot listen: {exc}")
+
+
+def _show_routes(arguments: Sequence[str]) -> None:
+    """Print the route table of the application that the arguments name."""
+    from .app.application import Application
+    from .routing.listing import dump_routes
+
+    options = _make_routes_parser().parse_args(arguments)
+    app = load_app(options.app, options.app_dir)
+    if inspect.isawaitable(app):  # as `run_app` takes it
+        app = asyncio.run(_wait_for(app))
+    if not isinstance(app, Application):
+        _fail(f"{options.app}: only a bascule.web.Application has a route table, got {app!r:.200}")
+    try:
+        print("\n".join(dump_routes(app.router)))
+    except TypeError as exc:
+        _fail(f"{options.app}: {exc}")
+
+
+def _make_routes_parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="bascule routes",
+        description="Show the route table of a bascule application: methods, path, name, handler "
+        "and, where they are set, timeout, client_max_size and middlewares of each route.",
+        epilog="Routes are in the order of their registration; of those that match a path the one "
+        "with the longest literal prefix answers, domains before all. The module is imported; the "
+        "application is not started, so routes that it adds while it starts up are not shown.",
+    )
+    _add_app(parser)
+    return parser
+
+
+async def _wait_for(app: Awaitable[Any]) -> Any:  # Any: whatever was promised
+    return await app
 
 
 def load_app(name: str, directory: str = ".") -> Any:  # Any: whatever stands under that name

@@ -1,9 +1,11 @@
 """The names of ``aiohttp.web``, served by bascule."""
 
-from .app.access import AbstractAccessLogger, AccessLogger
+from .app.access import AbstractAccessLogger, AbstractAsyncAccessLogger, AccessLogger
 from .app.application import Application, Handler, Middleware, Request
+from .app.json_log import JSONFormatter
+from .app.protocol import Server, access_logger
 from .app.run import run_app
-from .app.runners import AppRunner, BaseRunner, GracefulExit, access_logger
+from .app.runners import AppRunner, BaseRunner, GracefulExit, ServerRunner
 from .app.signals import CleanupError
 from .app.views import View
 from .exchange import ClientConnectionResetError
@@ -67,21 +69,24 @@ from .message.exceptions import (
     HTTPVariantAlsoNegotiates,
     HTTPVersionNotSupported,
 )
+from .message.files import FileResponse
 from .message.forms import FileField
 from .message.keys import AppKey, NotAppKeyWarning, RequestKey, ResponseKey
 from .message.request import BaseRequest
-from .message.response import Response, json_response
+from .message.response import Response, json_bytes_response, json_response
 from .message.stream import StreamResponse
 from .routing.dispatcher import UrlDispatcher
 from .routing.match import UrlMappingMatchInfo
 from .routing.middlewares import middleware, normalize_path_middleware
-from .routing.resources import AbstractResource, DynamicResource, PlainResource, Resource
-from .routing.routes import AbstractRoute, ResourceRoute
+from .routing.resources import DynamicResource, PlainResource, Resource
+from .routing.routes import AbstractResource, AbstractRoute, ResourceRoute
+from .routing.static import StaticResource
 from .routing.subapps import PrefixedSubAppResource
 from .routing.tables import (
     AbstractRouteDef,
     RouteDef,
     RouteTableDef,
+    StaticDef,
     delete,
     get,
     head,
@@ -90,13 +95,16 @@ from .routing.tables import (
     post,
     put,
     route,
+    static,
     view,
 )
 from .server.sites import BaseSite, NamedPipeSite, SockSite, TCPSite, UnixSite
 from .streams import PayloadAccessError, RequestPayloadError
+from .wire.conditions import ETag
 
 __all__ = [
     "AbstractAccessLogger",
+    "AbstractAsyncAccessLogger",
     "AbstractResource",
     "AbstractRoute",
     "AbstractRouteDef",
@@ -110,7 +118,9 @@ __all__ = [
     "CleanupError",
     "ClientConnectionResetError",
     "DynamicResource",
+    "ETag",
     "FileField",
+    "FileResponse",
     "GracefulExit",
     "HTTPAccepted",
     "HTTPBadGateway",
@@ -171,6 +181,7 @@ __all__ = [
     "HTTPVariantAlsoNegotiates",
     "HTTPVersionNotSupported",
     "Handler",
+    "JSONFormatter",
     "Middleware",
     "NamedPipeSite",
     "NotAppKeyWarning",
@@ -186,7 +197,11 @@ __all__ = [
     "ResponseKey",
     "RouteDef",
     "RouteTableDef",
+    "Server",
+    "ServerRunner",
     "SockSite",
+    "StaticDef",
+    "StaticResource",
     "StreamResponse",
     "TCPSite",
     "UnixSite",
@@ -197,6 +212,7 @@ __all__ = [
     "delete",
     "get",
     "head",
+    "json_bytes_response",
     "json_response",
     "middleware",
     "normalize_path_middleware",
@@ -206,5 +222,6 @@ __all__ = [
     "put",
     "route",
     "run_app",
+    "static",
     "view",
 ]

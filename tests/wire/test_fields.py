@@ -14,6 +14,7 @@ import bascule
 from bascule.wire.fields import (
     dump_date,
     find_charset,
+    parse_codings,
     parse_content_type,
     parse_date,
     parse_parameters,
@@ -293,3 +294,26 @@ def test_a_flood_is_read_in_linear_work(start: str, flood: str, end: str) -> Non
         "parse_content_type(value), parse_content_type('a/b' + value), parse_date(value)\n"
     )
     run_python(code, start, flood, end, seconds=5)
+
+
+# -- content codings ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("value", "codings"),
+    [
+        (None, {}),
+        ("", {}),
+        ("gzip", {"gzip": 1}),
+        ("GZIP, Br", {"gzip": 1, "br": 1}),
+        ("x-gzip", {"gzip": 1}),
+        ("gzip;q=0", {"gzip": 0}),
+        ("gzip ; q=0.5,, br;Q=1.000", {"gzip": 0.5, "br": 1}),
+        ("gzip;q=2, br;q=x, zstd;q=", {"gzip": 0, "br": 0, "zstd": 0}),
+        ("*;q=0, brotli", {"*": 0, "brotli": 1}),
+        (";q=1", {}),
+    ],
+)
+def test_codings_have_weights(value: str | None, codings: dict[str, float]) -> None:
+    """RFC 9110 section 12.5.3."""
+    assert parse_codings(value) == codings

@@ -7,14 +7,14 @@ import sys
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, MutableMapping
 from functools import partial
 from types import TracebackType
-from typing import Any, TypeVar, cast, overload
+from typing import Any, Protocol, TypeVar, cast, overload
 
 from ..asgi.guest import Receive, Send, serve_http
 from ..asgi.lifespan import serve_lifespan
 from ..exchange import Exchange, fail
 from ..message.chainmap import ChainMapProxy
 from ..message.deprecation import warn_deprecated
-from ..message.keys import AppKey, BaseKey, warn_about_str
+from ..message.keys import AppKey, warn_about_str
 from ..message.request import BaseRequest
 from ..message.stream import StreamResponse
 from ..routing.abstract import AbstractRouter, RequestMiddleware
@@ -25,10 +25,12 @@ from ..routing.routes import AbstractRoute
 from ..routing.subapps import Domain, MaskDomain, MatchedSubAppResource, PrefixedSubAppResource
 from ..routing.tables import AbstractRouteDef
 from ..wire import hdrs
+from .access import AbstractAccessLogger, AccessLogger, make_access_logger
 from .chains import Chains
 from .exception_handlers import ExceptionHandlers
 from .handling import Handling
 from .life import Life
+from .protocol import Server
 from .signals import CleanupContext, FrozenList, Signal, run_all
 
 __all__ = ["Application", "Handler", "Middleware", "Request", "web_logger"]
@@ -39,6 +41,7 @@ _ResourceT = TypeVar("_ResourceT", bound=PrefixedSubAppResource)
 
 web_logger = logging.getLogger("bascule.web")
 _NOT_GIVEN: Any = object()
+_ACCESS_LOG_NAMES = ("access_log_class", "access_log_format")
 # As asyncio decides about its own debug mode.
 _DEBUG = sys.flags.dev_mode or (
     not sys.flags.ignore_environment and bool(os.environ.get("PYTHONASYNCIODEBUG"))
@@ -84,7 +87,15 @@ class Request(BaseRequest):
 
 
 Handler = Callable[[Request], Awaitable[StreamResponse]]
-Middleware = Callable[[Request, Handler], Awaitable[StreamResponse]]
+
+
+class Middleware(Protocol):
+    """A coroutine function around handlers; the handler is given by that name, as in aiohttp."""
+
+    def __call__(self, request: Request, /, handler: Handler) -> Awaitable[StreamResponse]:
+        """Answer a request, perhaps by the handler."""
+
+
 _AppSignal = Signal["Application"]
 
 
@@ -137,9 +148,9 @@ class Application(MutableMapping[str | AppKey[Any], Any]):
         self._state: dict[str | AppKey[Any], Any] = {}
         self._pre_frozen = self._frozen = self._is_starting = False
         self._subapps: list[Application] = []
-        self._middlewares: FrozenList[Middleware] = FrozenList(middlewares)
+        self._middlewares: FrozenList[Middleware] = FrozenList(middlewares or ())
         self._adapted: tuple[RequestMiddleware, ...] | None = None
-        self.exception_handlers = ExceptionHandlers()
+        self.exception_handlers: ExceptionHandlers[Request] = ExceptionHandlers()
         self._chains = Chains()
         self._make_signals()
         self._life = Life(self)
@@ -150,7 +161,7 @@ class Application(MutableMapping[str | AppKey[Any], Any]):
         self._on_startup: _AppSignal = Signal(self)
         self._on_shutdown: _AppSignal = Signal(self)
         self._on_cleanup: _AppSignal = Signal(self)
-        self._cleanup_ctx = CleanupContext()
+        self._cleanup_ctx: CleanupContext[Application] = CleanupContext()
         self._on_startup.append(self._cleanup_ctx._on_startup)
         self._on_cleanup.append(self._cleanup_ctx._on_cleanup)
 
@@ -179,7 +190,7 @@ class Application(MutableMapping[str | AppKey[Any], Any]):
     def __setitem__(self, key: str, value: Any) -> None: ...
     def __setitem__(self, key: str | AppKey[Any], value: Any) -> None:
         self._warn_if_frozen()
-        if not isinstance(key, BaseKey):
+        if not isinstance(key, AppKey):
             warn_about_str("AppKey")
         self._state[key] = value
 
@@ -253,7 +264,7 @@ class Application(MutableMapping[str | AppKey[Any], Any]):
         return self._on_response_prepare
 
     @property
-    def cleanup_ctx(self) -> CleanupContext:
+    def cleanup_ctx(self) -> "CleanupContext[Application]":
         """Contexts around the application's life."""
         return self._cleanup_ctx
 
@@ -389,6 +400,27 @@ class Application(MutableMapping[str | AppKey[Any], Any]):
 
     # -- its life
 
+    def make_handler(
+        self,
+        *,
+        loop: asyncio.AbstractEventLoop | None = None,
+        access_log_class: type[AbstractAccessLogger] = AccessLogger,
+        **kwargs: Any,
+    ) -> Server:
+        """Deprecated: freeze it and make a server for it; start-up and the rest are the caller's.
+
+        Args:
+            loop: without effect; the running loop is used.
+            access_log_class: what writes the access log.
+            kwargs: of `Server`; `handler_args` go before them.
+        """
+        warn_deprecated("Application.make_handler(...) is deprecated, use AppRunner API instead")
+        self._set_loop(loop)
+        self.freeze()
+        options = {"access_log_class": access_log_class, "debug": self._debug, **kwargs}
+        options |= self._handler_args
+        return Server(self._handle, request_factory=self._make_request, **options)
+
     async def startup(self) -> None:
         """Enter the contexts, then call the other receivers of `on_startup`.
 
@@ -496,9 +528,15 @@ class Application(MutableMapping[str | AppKey[Any], Any]):
                 return
         self._life.enter_context()
         if self._guest_handling is None:
-            cancellation = bool(self._handler_args.get("handler_cancellation"))
+            args = self._handler_args
+            log = {name: args[name] for name in _ACCESS_LOG_NAMES if name in args}
             self._guest_handling = Handling(
-                self, logger=self.logger, debug=self._debug, handler_cancellation=cancellation
+                self,
+                logger=args.get("logger", self.logger),
+                # None unless asked for: hosts write logs of their own.
+                access_logger=make_access_logger(args.get("access_log"), **log),
+                debug=args.get("debug", self._debug),
+                handler_cancellation=bool(args.get("handler_cancellation")),
             )
         await serve_http(scope, receive, send, self._guest_handling)
 

@@ -22,7 +22,7 @@ __all__ = ["Chain", "Chains"]
 class _Layer(Protocol):
     """What an application puts around the handlers of its routes."""
 
-    exception_handlers: ExceptionHandlers
+    exception_handlers: ExceptionHandlers[Any]
 
     @property
     def on_response_prepare(self) -> Signal[Any, StreamResponse]: ...
@@ -103,7 +103,8 @@ def _build(handler: Handler, route: AbstractRoute | None, apps: list[Any]) -> Ch
 
 def _surround(handler: Handler, route: AbstractRoute) -> Handler:
     """Put around a handler what belongs to its route and its resource."""
-    handler = chain(handler, (*route.resource.middlewares, *route.middlewares))
+    outer = () if route.resource is None else route.resource.middlewares
+    handler = chain(handler, (*outer, *route.middlewares))
     if route.timeout is not None:
         handler = _limit_time(handler, route.timeout)
     return handler

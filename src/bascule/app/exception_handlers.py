@@ -1,7 +1,7 @@
 """Handlers of exceptions: an application's own answers to what its handlers raise."""
 
 from collections.abc import Awaitable, Callable, Iterator, MutableMapping
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from ..exchange import State
 from ..message.exceptions import HTTPException
@@ -12,12 +12,13 @@ from ..routing.routes import is_async_callable
 
 __all__ = ["ExceptionHandler", "ExceptionHandlers"]
 
-# Any: the request of the application, and an exception of the class it stands under.
-ExceptionHandler = Callable[[Any, Any], Awaitable[StreamResponse]]
+_RequestT = TypeVar("_RequestT", bound=BaseRequest)
+# Any: an exception of the class that the handler stands under.
+ExceptionHandler = Callable[[_RequestT, Any], Awaitable[StreamResponse]]
 _Key = int | type[Exception]
 
 
-class ExceptionHandlers(MutableMapping[_Key, ExceptionHandler]):
+class ExceptionHandlers(MutableMapping[_Key, ExceptionHandler[_RequestT]], Generic[_RequestT]):
     """A table from classes of exceptions, or statuses of HTTP exceptions, to what answers them.
 
     It stands around the middlewares of its application, so it sees what they raise too, 404 and
@@ -31,13 +32,13 @@ class ExceptionHandlers(MutableMapping[_Key, ExceptionHandler]):
     """
 
     def __init__(self) -> None:
-        self._handlers: dict[_Key, ExceptionHandler] = {}
+        self._handlers: dict[_Key, ExceptionHandler[_RequestT]] = {}
         self._frozen = False
 
-    def __getitem__(self, key: _Key) -> ExceptionHandler:
+    def __getitem__(self, key: _Key) -> ExceptionHandler[_RequestT]:
         return self._handlers[key]
 
-    def __setitem__(self, key: _Key, handler: ExceptionHandler) -> None:
+    def __setitem__(self, key: _Key, handler: ExceptionHandler[_RequestT]) -> None:
         self._check()
         if not isinstance(key, int) and not (isinstance(key, type) and issubclass(key, Exception)):
             raise TypeError(f"Expected a status or a subclass of Exception, got {key!r}")
@@ -66,7 +67,7 @@ class ExceptionHandlers(MutableMapping[_Key, ExceptionHandler]):
         """Let it be changed no more."""
         self._frozen = True
 
-    def find(self, exc: Exception) -> ExceptionHandler | None:
+    def find(self, exc: Exception) -> ExceptionHandler[_RequestT] | None:
         """Find what answers an exception."""
         if isinstance(exc, HTTPException) and exc.status in self._handlers:
             return self._handlers[exc.status]
@@ -78,7 +79,7 @@ class ExceptionHandlers(MutableMapping[_Key, ExceptionHandler]):
     def around(self, handler: Handler) -> Handler:
         """Put the table around a handler."""
 
-        async def handled(request: BaseRequest) -> StreamResponse:
+        async def handled(request: _RequestT) -> StreamResponse:
             try:
                 return await handler(request)
             except Exception as exc:

@@ -9,14 +9,14 @@ from collections.abc import Awaitable
 from time import monotonic
 from typing import Any, Protocol
 
-from ..exchange import ClientConnectionResetError, Exchange, State
+from ..exchange import ClientConnectionResetError, Exchange, Responder, State
 from ..message.exceptions import HTTPException
 from ..message.request import BaseRequest
 from ..message.response import Response
 from ..message.stream import StreamResponse
 from ..streams import PayloadTimeoutError, RequestPayloadError
 from ..wire import hdrs
-from .access import AbstractAccessLogger
+from .access import AbstractAccessLogger, tell
 
 __all__ = ["Handler", "Handling", "LoggedResponder"]
 
@@ -64,13 +64,20 @@ class Handling:
     async def __call__(self, exchange: Exchange) -> None:
         """Answer one exchange."""
         request = self._app._make_request(exchange)
+        response: StreamResponse | None = None
         if self._handler_cancellation:
             with _Cancellation(request.task, exchange):
-                await self._answer(request, exchange)
+                response = await self._answer(request, exchange)
         else:
-            await self._answer(request, exchange)
+            response = await self._answer(request, exchange)
+        if self._access_logger is not None:
+            if response is None:  # its handler was cancelled
+                response = _Told(exchange, 499, "Client Closed Request")
+            time = monotonic() - exchange.started_at
+            await tell(self._access_logger, request, response, time, self._logger)
 
-    async def _answer(self, request: BaseRequest, exchange: Exchange) -> None:
+    async def _answer(self, request: BaseRequest, exchange: Exchange) -> StreamResponse:
+        """Run the handler and send its response to the end; give what is told of it in the log."""
         try:
             response = await self._run(request, exchange)
             if exchange.state not in _OVER or response.prepared:
@@ -78,8 +85,7 @@ class Handling:
         finally:
             if request._post is not None:
                 request._close_files()
-        if self._access_logger is not None:
-            self._access_logger.log(request, response, monotonic() - exchange.started_at)
+        return response
 
     # -- the handler
 
@@ -94,7 +100,7 @@ class Handling:
             return exc
         except ClientConnectionResetError:
             self._logger.debug("Ignored premature client disconnection", exc_info=True)
-            return Response(status=499, reason="Client Closed Request")
+            return _Told(exchange, 499, "Client Closed Request")
         except RequestPayloadError as exc:
             status = 408 if isinstance(exc, PayloadTimeoutError) else 400
             return Response(status=status, text=f"{status}: {exc}")
@@ -104,9 +110,12 @@ class Handling:
             page.force_close()
             return page
         except Exception as exc:
-            if exchange.state is not State.ENDED and not exchange.withdraw():
+            page = self._handle_error(request, exc)
+            if exchange.state is not State.ENDED:
+                if exchange.withdraw():
+                    return page
                 exchange.abort(exc)
-            return self._handle_error(request, exc)
+            return _Told(exchange, page.status)
         if isinstance(response, HTTPException):
             warnings.warn(
                 "returning HTTPException object is deprecated "
@@ -223,25 +232,29 @@ class _Cancellation:
 class LoggedResponder:
     """A responder with an access log around it, for applications that are not native."""
 
-    def __init__(self, responder: Any, access_logger: AbstractAccessLogger) -> None:
+    def __init__(
+        self, responder: Responder, access_logger: AbstractAccessLogger, logger: logging.Logger
+    ) -> None:
         self._responder = responder
         self._access_logger = access_logger
+        self._logger = logger
 
     async def __call__(self, exchange: Exchange) -> None:
         """Answer one exchange, and tell of it."""
         await self._responder(exchange)
-        response = _Told(status=exchange.status or 500)
-        response.sent = exchange.bytes_sent
-        request = BaseRequest(exchange)
-        self._access_logger.log(request, response, monotonic() - exchange.started_at)
+        response = _Told(exchange, exchange.status or (499 if exchange.gone else 500))
+        time = monotonic() - exchange.started_at
+        await tell(self._access_logger, BaseRequest(exchange), response, time, self._logger)
 
 
-class _Told(StreamResponse):
-    """What the access log shows of an answer that was not a response object."""
+class _Told(Response):
+    """What the access log shows of an answer that is not all of a response object's making."""
 
-    sent = 0
+    def __init__(self, exchange: Exchange, status: int, reason: str | None = None) -> None:
+        super().__init__(status=status, reason=reason)
+        self._told = exchange
 
     @property
     def body_length(self) -> int:
-        """Bytes sent."""
-        return self.sent
+        """Bytes sent, whatever they were."""
+        return self._told.bytes_sent

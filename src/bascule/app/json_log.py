@@ -2,6 +2,7 @@
 
 import json
 import logging
+import math
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from reprlib import Repr
@@ -45,8 +46,8 @@ class JSONFormatter(logging.Formatter):
         """Format one record; no value in it can make this fail."""
         told: dict[str, Any] = {
             "time": self._format_time(record),
-            "level": _to_text(record.levelname),
-            "logger": _to_text(record.name),
+            "level": _to_text(str(record.levelname)),
+            "logger": _to_text(str(record.name)),
             "message": _to_text(_get_message(record)),
         }
         ending = self._format_trouble(record)
@@ -86,32 +87,36 @@ def _add(told: dict[str, Any], name: object, value: Any, taken: Any = ()) -> Non
     told[text] = value
 
 
-def _to_json(value: Any, depth: int) -> Any:
+def _to_json(value: Any, depth: int) -> Any:  # Any: whatever programs put into records
     """Make of any value one that JSON has."""
+    try:
+        return _convert(value, depth)
+    except Exception:  # it is not what it says it is, or changes under our hands
+        return _shorten(value)
+
+
+def _convert(value: Any, depth: int) -> Any:
     if value is None or isinstance(value, bool):
         return value
     if isinstance(value, str):
         return _to_text(value)
     if isinstance(value, int) and int.bit_length(value) <= _MAX_BITS:
-        return int(value)
-    if isinstance(value, float) and value - value == 0:
-        return float(value)
-    try:
-        if depth and isinstance(value, Mapping):
-            told: dict[str, Any] = {}
-            for name, inner in value.items():
-                _add(told, name, _to_json(inner, depth - 1))
-            return told
-        if depth and isinstance(value, list | tuple | set | frozenset):
-            return [_to_json(inner, depth - 1) for inner in value]
-    except Exception:  # it is no such container after all, or changes under our hands
-        return _shorten(value)
+        return int.__int__(value)
+    if isinstance(value, float) and math.isfinite(value):
+        return float.__float__(value)
+    if depth and isinstance(value, Mapping):
+        told: dict[str, Any] = {}
+        for name, inner in value.items():
+            _add(told, name, _to_json(inner, depth - 1))
+        return told
+    if depth and isinstance(value, list | tuple | set | frozenset):
+        return [_to_json(inner, depth - 1) for inner in value]
     return _shorten(value)
 
 
 def _to_text(text: str) -> str:
     """Escape lone surrogates, which strict readers of JSON refuse."""
-    return text.encode("utf-8", "backslashreplace").decode("utf-8")
+    return str.encode(text, "utf-8", "backslashreplace").decode("utf-8")
 
 
 def _shorten(value: object) -> str:

@@ -13,7 +13,8 @@ from typing import Any, TypeVar
 
 from ..server.sites import BaseSite, SockSite, TCPSite, UnixSite
 from .access import AbstractAccessLogger, AccessLogger
-from .runners import AppRunner, GracefulExit, access_logger
+from .protocol import access_logger
+from .runners import AppRunner, GracefulExit
 
 __all__ = ["run_app"]
 

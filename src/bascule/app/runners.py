@@ -2,31 +2,26 @@
 
 import asyncio
 import logging
-import platform
 import signal
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from dataclasses import fields, replace
 from typing import Any
 
-from bascule import __version__
-
-from ..server.options import ConnectionOptions
 from ..server.server import ConnectionSet
 from ..server.sites import BaseSite
-from ..wire.head import HeadLimits
-from .access import AbstractAccessLogger, AccessLogger
+from .access import AbstractAccessLogger, AccessLogger, make_access_logger
 from .application import Application
+from .protocol import Server, access_logger, make_options, server_logger
 from .served import ServedOptions, serve_as
 
-__all__ = ["AppRunner", "BaseRunner", "GracefulExit", "access_logger", "server_logger"]
-
-access_logger = logging.getLogger("bascule.access")
-server_logger = logging.getLogger("bascule.server")
-
-_SERVER = "Python/{} bascule/{}".format(".".join(platform.python_version_tuple()[:2]), __version__)
-_LIMITS = frozenset(field.name for field in fields(HeadLimits))
-_OPTIONS = frozenset(field.name for field in fields(ConnectionOptions)) - {"limits"}
+__all__ = [
+    "AppRunner",
+    "BaseRunner",
+    "GracefulExit",
+    "ServerRunner",
+    "access_logger",
+    "server_logger",
+]
 
 
 class GracefulExit(SystemExit):
@@ -185,7 +180,8 @@ class AppRunner(BaseRunner):
         handle_signals: see `BaseRunner`.
         access_log: logger of the access log; None for no access log.
         access_log_class: what writes it.
-        access_log_format: in the language of that class.
+        access_log_format: in the language of that class. What the application has in its
+            ``handler_args`` of these three and of the next three goes before.
         logger: told of errors.
         debug: show tracebacks to clients; None for what the event loop says.
         handler_cancellation: cancel a handler whose client has left.
@@ -214,24 +210,20 @@ class AppRunner(BaseRunner):
         if isinstance(app, Application):
             kwargs = {**kwargs, **app._handler_args}
             handler_cancellation = kwargs.pop("handler_cancellation", handler_cancellation)
+            logger = kwargs.pop("logger", logger)
+            debug = kwargs.pop("debug", debug)
             access_log = kwargs.pop("access_log", access_log)
+            access_log_class = kwargs.pop("access_log_class", access_log_class)
+            access_log_format = kwargs.pop("access_log_format", access_log_format)
         super().__init__(handle_signals=handle_signals, **kwargs)
-        if not issubclass(access_log_class, AbstractAccessLogger):
-            raise TypeError(
-                "access_log_class must be subclass of "
-                f"bascule.web.AbstractAccessLogger, got {access_log_class}"
-            )
         self._app = app
         self._logger = logger
         self._on_exit = on_exit
-        access = access_log_class(access_log, access_log_format) if access_log else None
-        if access is not None and not access.enabled:
-            access = None
         self._served = serve_as(
             app,
             ServedOptions(
                 logger=logger,
-                access_logger=access,
+                access_logger=make_access_logger(access_log, access_log_class, access_log_format),
                 debug=debug,
                 handler_cancellation=handler_cancellation,
             ),
@@ -247,7 +239,7 @@ class AppRunner(BaseRunner):
         await self._served.shutdown()
 
     async def _make_server(self) -> ConnectionSet:
-        options = _make_options(self._kwargs, self._logger)
+        options = make_options(self._kwargs, self._logger)
         responder = await self._served.startup()
         return ConnectionSet(responder, options=options, logger=self._logger, on_exit=self._on_exit)
 
@@ -255,12 +247,24 @@ class AppRunner(BaseRunner):
         await self._served.cleanup()
 
 
-def _make_options(kwargs: dict[str, Any], logger: logging.Logger) -> ConnectionOptions:
-    """Sort keyword arguments into options; as with aiohttp an unknown one breaks nothing."""
-    known = {name: value for name, value in kwargs.items() if name in _OPTIONS}
-    limits = {name: value for name, value in kwargs.items() if name in _LIMITS}
-    unknown = sorted(kwargs.keys() - known.keys() - limits.keys())
-    if unknown:
-        logger.warning("Unknown options of connections ignored: %s", ", ".join(unknown))
-    options = ConnectionOptions(limits=HeadLimits(**limits), **known)
-    return options if "server_header" in known else replace(options, server_header=_SERVER)
+class ServerRunner(BaseRunner):
+    """Runs a server that was made already.
+
+    Args:
+        web_server: what makes the protocol of each connection.
+        handle_signals: see `BaseRunner`.
+        kwargs: see `BaseRunner`; options of connections are the server's.
+    """
+
+    def __init__(self, web_server: Server, *, handle_signals: bool = False, **kwargs: Any) -> None:
+        super().__init__(handle_signals=handle_signals, **kwargs)
+        self._web_server = web_server
+
+    async def shutdown(self) -> None:
+        """Do nothing: a bare handler has nothing to be told."""
+
+    async def _make_server(self) -> ConnectionSet:
+        return self._web_server
+
+    async def _cleanup(self) -> None:
+        pass

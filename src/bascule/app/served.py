@@ -106,7 +106,7 @@ class _Hosted:
         host = Host(self._app, state=self._lifespan.state, logger=logger)
         if self._options.access_logger is None:
             return host
-        return LoggedResponder(host, self._options.access_logger)
+        return LoggedResponder(host, self._options.access_logger, logger)
 
     async def shutdown(self) -> None:
         """Do nothing: a hosted application is told after its last request."""

@@ -1,5 +1,6 @@
 """Lists of coroutine functions that an application calls at the turns of its life."""
 
+import sys
 from collections.abc import (
     AsyncIterator,
     Awaitable,
@@ -88,6 +89,28 @@ class FrozenList(MutableSequence[_T], Generic[_T]):
     def __repr__(self) -> str:
         return f"<FrozenList(frozen={self._frozen}, {self._items!r})>"
 
+    def index(self, value: Any, start: int = 0, stop: int = sys.maxsize) -> int:
+        """Find an item.
+
+        Raises:
+            ValueError: it is not there.
+        """
+        return self._items.index(value, start, stop)
+
+    def remove(self, value: _T) -> None:
+        """Take an item out.
+
+        Raises:
+            ValueError: it is not there.
+        """
+        self._check()
+        self._items.remove(value)
+
+    def clear(self) -> None:
+        """Take all items out."""
+        self._check()
+        self._items.clear()
+
     def insert(self, index: int, value: _T) -> None:
         """Put an item in."""
         self._check()
@@ -106,10 +129,10 @@ class Signal(FrozenList[Callable[_P, Awaitable[Any]]], Generic[_P]):
     def __repr__(self) -> str:
         return f"<Signal owner={self._owner!r}, frozen={self._frozen}, {self._items!r}>"
 
-    def __call__(self, receiver: _ReceiverT) -> _ReceiverT:
+    def __call__(self, func: _ReceiverT) -> _ReceiverT:
         """Add a receiver; give it back."""
-        self.append(receiver)
-        return receiver
+        self.append(func)
+        return func
 
     async def send(self, *args: _P.args, **kwargs: _P.kwargs) -> None:
         """Call them in order; the first error ends it.
@@ -155,10 +178,11 @@ async def run_all(steps: Iterable[Callable[[], Awaitable[Any]]]) -> None:
         raise CleanupError("Multiple errors on cleanup stage", errors)
 
 
-_Context = Callable[[Any], AsyncIterator[None] | AbstractAsyncContextManager[None]]
+_AppT = TypeVar("_AppT")
+_Context = Callable[[_AppT], AsyncIterator[None] | AbstractAsyncContextManager[None]]
 
 
-class CleanupContext(FrozenList[_Context]):
+class CleanupContext(FrozenList[_Context[_AppT]], Generic[_AppT]):
     """Contexts that are entered at start-up, in order, and left at clean-up, in reverse.
 
     Each is an async generator function with one ``yield``, or a function that gives an async
@@ -171,14 +195,14 @@ class CleanupContext(FrozenList[_Context]):
         super().__init__()
         self._entered: list[AbstractAsyncContextManager[None]] = []
 
-    async def _on_startup(self, app: Any) -> None:
+    async def _on_startup(self, app: _AppT) -> None:
         """Enter them; the first error ends it, and those entered stay to be left."""
         for function in self._items:
             manager = _make_manager(function, app)
             await manager.__aenter__()
             self._entered.append(manager)
 
-    async def _on_cleanup(self, app: Any) -> None:
+    async def _on_cleanup(self, app: _AppT) -> None:
         """Leave those entered, all of them, whatever they raise.
 
         Raises:
@@ -189,7 +213,7 @@ class CleanupContext(FrozenList[_Context]):
         await run_all(partial(manager.__aexit__, None, None, None) for manager in reversed(entered))
 
 
-def _make_manager(function: _Context, app: Any) -> AbstractAsyncContextManager[None]:
+def _make_manager(function: _Context[_AppT], app: _AppT) -> AbstractAsyncContextManager[None]:
     made: Any = function(app)  # Any: whatever a user's function gives
     if hasattr(made, "__aenter__"):
         manager: AbstractAsyncContextManager[None] = made

@@ -6,6 +6,8 @@ import warnings
 __all__ = ["warn_deprecated"]
 
 _PACKAGE = __name__.partition(".")[0]
+# What stands between an application and the library: the methods of mappings, making a class.
+_BETWEEN = frozenset({"abc", "collections.abc"})
 
 
 def warn_deprecated(message: str, category: type[Warning] = DeprecationWarning) -> None:
@@ -19,4 +21,4 @@ def warn_deprecated(message: str, category: type[Warning] = DeprecationWarning) 
 
 
 def _is_own(module: str) -> bool:
-    return module == _PACKAGE or module.startswith(f"{_PACKAGE}.")
+    return module in _BETWEEN or module == _PACKAGE or module.startswith(f"{_PACKAGE}.")

@@ -1,12 +1,12 @@
 """HTTP errors, redirects and other outcomes that are raised; each is a response too."""
 
-import warnings
 from collections.abc import Iterable
 from typing import Any
 
 from yarl import URL
 
 from ..wire import hdrs
+from .deprecation import warn_deprecated
 from .response import Response
 from .stream import LooseHeaders
 
@@ -96,11 +96,7 @@ class HTTPException(Response, Exception):
         content_type: str | None = None,
     ) -> None:
         if body is not None:
-            warnings.warn(
-                "body argument is deprecated for http web exceptions",
-                DeprecationWarning,
-                stacklevel=2,
-            )
+            warn_deprecated("body argument is deprecated for http web exceptions")
         Response.__init__(
             self,
             status=self.status_code,

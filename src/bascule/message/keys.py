@@ -4,9 +4,22 @@ import inspect
 import warnings
 from typing import Any, Generic, TypeVar, get_args
 
-__all__ = ["AppKey", "BaseKey", "NotAppKeyWarning", "RequestKey", "ResponseKey", "warn_about_str"]
+from .deprecation import warn_deprecated
+
+__all__ = [
+    "AppKey",
+    "BaseKey",
+    "NotAppKeyWarning",
+    "RequestKey",
+    "ResponseKey",
+    "warn_about_str",
+    "warn_once_about_str",
+]
 
 _T = TypeVar("_T")
+# Keys of requests and responses that were warned of; programs that make keys up would fill it.
+_warned: set[tuple[str, object]] = set()
+_MAX_WARNED = 1000
 _CHAPTERS = {
     "AppKey": "application-s-config",
     "RequestKey": "request-s-storage",
@@ -77,14 +90,21 @@ class ResponseKey(BaseKey[_T]):
     __slots__ = ()
 
 
-def warn_about_str(kind: str, stacklevel: int = 3) -> None:
-    """Warn, at the line of the caller's caller, that a typed key is preferred to a string."""
-    warnings.warn(
+def warn_about_str(kind: str) -> None:
+    """Warn, at the line of the application, that a typed key is preferred to a string."""
+    warn_deprecated(
         f"It is recommended to use web.{kind} instances for keys.\n"
         f"https://docs.aiohttp.org/en/stable/web_advanced.html#{_CHAPTERS[kind]}",
-        category=NotAppKeyWarning,
-        stacklevel=stacklevel,
+        NotAppKeyWarning,
     )
+
+
+def warn_once_about_str(kind: str, key: object) -> None:
+    """Warn the first time that a program uses a key, as aiohttp does for requests and responses,
+    which are many."""
+    if (kind, key) not in _warned and len(_warned) < _MAX_WARNED:
+        _warned.add((kind, key))
+        warn_about_str(kind)
 
 
 def _describe(t: Any) -> str:  # Any: as above

@@ -4,6 +4,7 @@ import asyncio
 import copy
 import json
 from collections.abc import Awaitable, Callable, Iterator, Mapping, MutableMapping
+from datetime import datetime
 from types import MappingProxyType
 from typing import Any, Final, TypeVar, cast, overload
 
@@ -13,17 +14,19 @@ from yarl import URL
 from ..exchange import Exchange, Head, RawFields
 from ..streams import EmptyStreamReader, StreamReader
 from ..wire import hdrs
+from ..wire.conditions import ETag, join_field, parse_etags, parse_range
 from ..wire.cookies import parse_cookies
-from ..wire.fields import find_charset, parse_content_type
+from ..wire.fields import find_charset, parse_content_type, parse_date
 from ..wire.grammar import HttpVersion, split_target
 from .exceptions import HTTPRequestEntityTooLarge
 from .forms import FileField, FormLimits, FormValue, read_form
-from .keys import BaseKey, RequestKey, warn_about_str
+from .keys import RequestKey, warn_once_about_str
 from .stream import LooseHeaders, StreamResponse
 
 __all__ = ["BaseRequest"]
 
 _T = TypeVar("_T")
+_U = TypeVar("_U")
 _SelfT = TypeVar("_SelfT", bound="BaseRequest")
 
 
@@ -106,9 +109,19 @@ class BaseRequest(MutableMapping[str | RequestKey[Any], Any]):
     def __setitem__(self, key: str | RequestKey[Any], value: Any) -> None:
         if self._state is None:
             self._state = {}
-        if not isinstance(key, BaseKey) and key not in self._state:
-            warn_about_str("RequestKey")
+        if not isinstance(key, RequestKey):
+            warn_once_about_str("RequestKey", key)
         self._state[key] = value
+
+    @overload  # type: ignore[override]  # a typed key gives a typed value
+    def get(self, key: RequestKey[_T], default: None = ...) -> _T | None: ...
+    @overload
+    def get(self, key: RequestKey[_T], default: _U) -> _T | _U: ...
+    @overload
+    def get(self, key: str, default: Any = ...) -> Any: ...
+    def get(self, key: str | RequestKey[Any], default: Any = None) -> Any:
+        """Look up what it holds, or give the default."""
+        return default if self._state is None else self._state.get(key, default)
 
     def __delitem__(self, key: str | RequestKey[Any]) -> None:
         if self._state is None:
@@ -240,6 +253,42 @@ class BaseRequest(MutableMapping[str | RequestKey[Any], Any]):
             values = self.headers.getall(hdrs.COOKIE, [])
             self._cookies = MappingProxyType(parse_cookies("; ".join(values)))
         return self._cookies
+
+    # -- conditions
+
+    @property
+    def if_match(self) -> tuple[ETag, ...] | None:
+        """The entity tags of If-Match, up to the first that is malformed."""
+        return parse_etags(join_field(self.headers, hdrs.IF_MATCH))
+
+    @property
+    def if_none_match(self) -> tuple[ETag, ...] | None:
+        """The entity tags of If-None-Match, up to the first that is malformed."""
+        return parse_etags(join_field(self.headers, hdrs.IF_NONE_MATCH))
+
+    @property
+    def if_modified_since(self) -> datetime | None:
+        """The date of If-Modified-Since, aware; None when it is not one."""
+        return parse_date(self.headers.get(hdrs.IF_MODIFIED_SINCE))
+
+    @property
+    def if_unmodified_since(self) -> datetime | None:
+        """The date of If-Unmodified-Since, aware; None when it is not one."""
+        return parse_date(self.headers.get(hdrs.IF_UNMODIFIED_SINCE))
+
+    @property
+    def if_range(self) -> datetime | None:
+        """The date of If-Range, aware; None when it is an entity tag."""
+        return parse_date(self.headers.get(hdrs.IF_RANGE))
+
+    @property
+    def http_range(self) -> slice:
+        """The Range as a slice; a suffix has a negative start.
+
+        Raises:
+            ValueError: it is not a single range of bytes.
+        """
+        return parse_range(self.headers.get(hdrs.RANGE))
 
     # -- the content's description
 

@@ -9,7 +9,7 @@ from ..wire import hdrs
 from ..wire.framing import has_no_content
 from .stream import LooseHeaders, StreamResponse
 
-__all__ = ["Response", "json_response"]
+__all__ = ["Response", "json_bytes_response", "json_response"]
 
 _MISSING: Any = object()  # stands for "not given" where None has a meaning
 
@@ -160,4 +160,28 @@ def json_response(
         reason=reason,
         headers=headers,
         content_type=content_type,
+    )
+
+
+def json_bytes_response(
+    data: Any = _MISSING,
+    *,
+    dumps: Callable[[Any], bytes],
+    body: bytes | None = None,
+    status: int = 200,
+    reason: str | None = None,
+    headers: LooseHeaders | None = None,
+    content_type: str = "application/json",
+) -> Response:
+    """Make a response of data as JSON by an encoder that gives bytes, or of a body that is JSON.
+
+    Raises:
+        ValueError: both data and body are given.
+    """
+    if data is not _MISSING:
+        if body is not None:
+            raise ValueError("only one of data or body should be specified")
+        body = dumps(data)
+    return Response(
+        body=body, status=status, reason=reason, headers=headers, content_type=content_type
     )

@@ -8,14 +8,15 @@ from http import HTTPStatus
 from http.cookies import Morsel, SimpleCookie
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, overload
 
-from multidict import CIMultiDict
+from multidict import CIMultiDict, CIMultiDictProxy, istr
 
 from ..exchange import Bytes, Exchange
 from ..wire import hdrs
+from ..wire.conditions import ETag, dump_etag, parse_etag
 from ..wire.fields import dump_date, parse_content_type, parse_date
 from ..wire.framing import has_no_content
 from ..wire.grammar import HttpVersion, HttpVersion10, HttpVersion11
-from .keys import BaseKey, ResponseKey, warn_about_str
+from .keys import ResponseKey, warn_once_about_str
 
 if TYPE_CHECKING:
     import asyncio
@@ -23,7 +24,14 @@ if TYPE_CHECKING:
 __all__ = ["Answerable", "LooseHeaders", "StreamResponse"]
 
 _T = TypeVar("_T")
-LooseHeaders = Mapping[str, str] | Iterable[tuple[str, str]]
+_U = TypeVar("_U")
+LooseHeaders = (
+    Mapping[str, str]
+    | Mapping[istr, str]
+    | CIMultiDict[str]
+    | CIMultiDictProxy[str]
+    | Iterable[tuple[str | istr, str]]
+)
 
 _PHRASES = {status.value: status.phrase for status in HTTPStatus}
 
@@ -41,6 +49,10 @@ class Answerable(Protocol):
     @property
     def method(self) -> str:
         """The method."""
+
+    @property
+    def headers(self) -> CIMultiDictProxy[str]:
+        """The header fields."""
 
     @property
     def path(self) -> str:
@@ -106,9 +118,19 @@ class StreamResponse(MutableMapping[str | ResponseKey[Any], Any]):
     def __setitem__(self, key: str | ResponseKey[Any], value: Any) -> None:
         if self._state is None:
             self._state = {}
-        if not isinstance(key, BaseKey) and key not in self._state:
-            warn_about_str("ResponseKey")
+        if not isinstance(key, ResponseKey):
+            warn_once_about_str("ResponseKey", key)
         self._state[key] = value
+
+    @overload  # type: ignore[override]  # a typed key gives a typed value
+    def get(self, key: ResponseKey[_T], default: None = ...) -> _T | None: ...
+    @overload
+    def get(self, key: ResponseKey[_T], default: _U) -> _T | _U: ...
+    @overload
+    def get(self, key: str, default: Any = ...) -> Any: ...
+    def get(self, key: str | ResponseKey[Any], default: Any = None) -> Any:
+        """Look up what it holds, or give the default."""
+        return default if self._state is None else self._state.get(key, default)
 
     def __delitem__(self, key: str | ResponseKey[Any]) -> None:
         if self._state is None:
@@ -279,6 +301,27 @@ class StreamResponse(MutableMapping[str | ResponseKey[Any], Any]):
             self._headers[hdrs.LAST_MODIFIED] = value
         else:
             raise TypeError(f"Unsupported type for last_modified: {type(value).__name__}")
+
+    @property
+    def etag(self) -> ETag | None:
+        """The entity tag; set from its value, or from a tag that may be weak. None takes it away.
+
+        Raises:
+            ValueError: when set to what is no entity tag.
+        """
+        return parse_etag(self._headers.get(hdrs.ETAG))
+
+    @etag.setter
+    def etag(self, value: ETag | str | None) -> None:
+        if value is None:
+            self._headers.pop(hdrs.ETAG, None)
+            return
+        if not isinstance(value, ETag | str):
+            raise ValueError(
+                f"Unsupported etag type: {type(value)}. etag must be str, ETag or None"
+            )
+        tag = ETag(value) if isinstance(value, str) else value
+        self._headers[hdrs.ETAG] = dump_etag(tag)
 
     def _parsed_content_type(self) -> tuple[str, dict[str, str]]:
         media, parameters = parse_content_type(self._headers.get(hdrs.CONTENT_TYPE))

@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Iterator
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 from ..message.exceptions import HTTPException
 from ..message.request import BaseRequest
@@ -14,15 +14,24 @@ __all__ = [
     "AbstractView",
     "ExpectHandler",
     "Handler",
+    "HandlerOf",
     "RequestMiddleware",
 ]
 
+_RequestT = TypeVar("_RequestT", bound=BaseRequest)
+
 # Any: the request of the applications above; routing passes it on and takes no interest in it.
 Handler = Callable[[Any], Awaitable[StreamResponse]]
+# The same where it is registered: some kind of request it must be.
+HandlerOf = Callable[[_RequestT], Awaitable[StreamResponse]]
 ExpectHandler = Callable[[Any], Awaitable[StreamResponse | None]]
-RequestMiddleware = Callable[[Any, Any], Awaitable[StreamResponse]]
 
-_RequestT = TypeVar("_RequestT", bound=BaseRequest)
+
+class RequestMiddleware(Protocol):
+    """A coroutine function around handlers; the handler is given by that name, as in aiohttp."""
+
+    def __call__(self, request: Any, /, handler: Any) -> Awaitable[StreamResponse]:
+        """Answer a request, perhaps by the handler."""
 
 
 class AbstractRouter(ABC):

@@ -1,8 +1,9 @@
 """The table of resources, and the search for the route of a request."""
 
+import os
 from collections.abc import Container, Iterable, Iterator, Mapping, Sized
 from types import MappingProxyType
-from typing import Any
+from typing import Any, TypeVar
 
 from ..message.exceptions import HTTPMethodNotAllowed, HTTPNotFound
 from ..message.request import BaseRequest
@@ -11,7 +12,7 @@ from .abstract import (
     AbstractRouter,
     AbstractView,
     ExpectHandler,
-    Handler,
+    HandlerOf,
     RequestMiddleware,
 )
 from .index import Index
@@ -19,15 +20,17 @@ from .match import MatchInfoError, UrlMappingMatchInfo
 from .paths import match_path
 from .resources import (
     NAME_SPLIT,
-    AbstractResource,
     DynamicResource,
     PlainResource,
     Resource,
     check_name,
 )
-from .routes import AbstractRoute
+from .routes import AbstractResource, AbstractRoute
+from .static import StaticResource
 from .subapps import MatchedSubAppResource
 from .tables import AbstractRouteDef
+
+_RequestT = TypeVar("_RequestT", bound=BaseRequest)
 
 __all__ = ["ResourcesView", "RoutesView", "UrlDispatcher"]
 
@@ -209,7 +212,7 @@ class UrlDispatcher(AbstractRouter, Mapping[str, AbstractResource]):
         self,
         method: str,
         path: str,
-        handler: Handler | type[AbstractView[Any]],
+        handler: HandlerOf[_RequestT] | type[AbstractView[Any]],
         *,
         name: str | None = None,
         expect_handler: ExpectHandler | None = None,
@@ -232,7 +235,7 @@ class UrlDispatcher(AbstractRouter, Mapping[str, AbstractResource]):
     def add_get(
         self,
         path: str,
-        handler: Handler,
+        handler: HandlerOf[_RequestT],
         *,
         name: str | None = None,
         allow_head: bool = True,
@@ -244,33 +247,73 @@ class UrlDispatcher(AbstractRouter, Mapping[str, AbstractResource]):
             resource.add_route(hdrs.METH_HEAD, handler, **kwargs)
         return resource.add_route(hdrs.METH_GET, handler, **kwargs)
 
-    def add_head(self, path: str, handler: Handler, **kwargs: Any) -> AbstractRoute:
+    def add_head(self, path: str, handler: HandlerOf[_RequestT], **kwargs: Any) -> AbstractRoute:
         """Add a handler for HEAD."""
         return self.add_route(hdrs.METH_HEAD, path, handler, **kwargs)
 
-    def add_options(self, path: str, handler: Handler, **kwargs: Any) -> AbstractRoute:
+    def add_options(self, path: str, handler: HandlerOf[_RequestT], **kwargs: Any) -> AbstractRoute:
         """Add a handler for OPTIONS."""
         return self.add_route(hdrs.METH_OPTIONS, path, handler, **kwargs)
 
-    def add_post(self, path: str, handler: Handler, **kwargs: Any) -> AbstractRoute:
+    def add_post(self, path: str, handler: HandlerOf[_RequestT], **kwargs: Any) -> AbstractRoute:
         """Add a handler for POST."""
         return self.add_route(hdrs.METH_POST, path, handler, **kwargs)
 
-    def add_put(self, path: str, handler: Handler, **kwargs: Any) -> AbstractRoute:
+    def add_put(self, path: str, handler: HandlerOf[_RequestT], **kwargs: Any) -> AbstractRoute:
         """Add a handler for PUT."""
         return self.add_route(hdrs.METH_PUT, path, handler, **kwargs)
 
-    def add_patch(self, path: str, handler: Handler, **kwargs: Any) -> AbstractRoute:
+    def add_patch(self, path: str, handler: HandlerOf[_RequestT], **kwargs: Any) -> AbstractRoute:
         """Add a handler for PATCH."""
         return self.add_route(hdrs.METH_PATCH, path, handler, **kwargs)
 
-    def add_delete(self, path: str, handler: Handler, **kwargs: Any) -> AbstractRoute:
+    def add_delete(self, path: str, handler: HandlerOf[_RequestT], **kwargs: Any) -> AbstractRoute:
         """Add a handler for DELETE."""
         return self.add_route(hdrs.METH_DELETE, path, handler, **kwargs)
 
     def add_view(self, path: str, handler: type[AbstractView[Any]], **kwargs: Any) -> AbstractRoute:
         """Add a view class for any method."""
         return self.add_route(hdrs.METH_ANY, path, handler, **kwargs)
+
+    def add_static(
+        self,
+        prefix: str,
+        path: str | os.PathLike[str],
+        *,
+        name: str | None = None,
+        expect_handler: ExpectHandler | None = None,
+        chunk_size: int = 256 * 1024,
+        show_index: bool = False,
+        follow_symlinks: bool = False,
+        append_version: bool = False,
+        middlewares: Iterable[RequestMiddleware] = (),
+    ) -> AbstractResource:
+        """Add a directory whose files answer GET and HEAD below a prefix.
+
+        Args:
+            prefix: starts with a slash; one at its end is dropped.
+            path: of the directory.
+            name: to find it by in the router.
+            expect_handler: see `StaticResource`, also for the options that follow.
+            middlewares: around its handlers.
+
+        Raises:
+            ValueError: there is no such directory.
+        """
+        assert prefix.startswith("/"), prefix
+        resource = StaticResource(
+            prefix.removesuffix("/"),
+            path,
+            name=name,
+            expect_handler=expect_handler,
+            chunk_size=chunk_size,
+            show_index=show_index,
+            follow_symlinks=follow_symlinks,
+            append_version=append_version,
+        )
+        resource.middlewares = tuple(middlewares)
+        self.register_resource(resource)
+        return resource
 
     def add_routes(self, routes: Iterable[AbstractRouteDef]) -> list[AbstractRoute]:
         """Add routes from definitions; give what was added."""

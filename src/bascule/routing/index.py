@@ -4,7 +4,8 @@ import re
 from collections.abc import Callable, Iterable
 from typing import Final, NamedTuple
 
-from .resources import AbstractResource, DynamicResource, Resource
+from .resources import DynamicResource, Resource
+from .routes import AbstractResource
 
 __all__ = ["Entry", "Index"]
 
@@ -12,9 +13,11 @@ Match = Callable[[str], dict[str, str] | None]
 
 # Up to so many resources are compared one after another faster than a shelf is found.
 _SMALL: Final = 8
-# Expressions that match no slash; of others it is not known.
+# Expressions that match no slash, among them classes of ranges that begin behind it; of others it
+# is not known.
 _WITHIN_SEGMENT = re.compile(
-    r"(?:(?:\\[dw]|\[[A-Za-z0-9_-]+\]|[A-Za-z0-9_-])(?:[+*?]|\{[0-9]+(?:,[0-9]*)?\})?)+"
+    r"(?:(?:\\[dw]|\[(?:[A-Za-z0-9_](?:-[A-Za-z0-9_])?)+\]|[A-Za-z0-9_-])"
+    r"(?:[+*?]|\{[0-9]+(?:,[0-9]*)?\})?)+"
 )
 
 

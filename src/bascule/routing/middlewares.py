@@ -5,8 +5,6 @@ from collections.abc import Iterable
 from functools import partial, update_wrapper
 from typing import Any, TypeVar
 
-from yarl import URL
-
 from ..message.deprecation import warn_deprecated
 from ..message.exceptions import HTTPMove, HTTPPermanentRedirect
 from ..message.stream import StreamResponse
@@ -81,7 +79,7 @@ def normalize_path_middleware(
             query = f"?{query}" if query else ""
             for candidate in _list_candidates(path, append_slash, remove_slash, merge_slashes):
                 if await _is_answered(request, candidate):
-                    raise redirect_class(URL(candidate + query, encoded=True))
+                    raise redirect_class(candidate + query)
         return await handler(request)
 
     return normalize_path
@@ -94,8 +92,8 @@ def _list_candidates(path: str, append: bool, remove: bool, merge: bool) -> list
         candidates += [f"{path}/", f"{merged}/"] if merge else [f"{path}/"]
     if remove and path.endswith("/"):
         candidates += [path[:-1], merged[:-1]] if merge else [path[:-1]]
-    # Two slashes at the beginning would name a host; browsers take a backslash for one too.
-    return ["/" + each.lstrip("/\\") for each in candidates if each.startswith("/")]
+    # Two slashes at the beginning would name a host.
+    return ["/" + each.lstrip("/") for each in candidates if each.startswith("/")]
 
 
 async def _is_answered(request: Any, path: str) -> bool:

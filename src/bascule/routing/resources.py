@@ -2,88 +2,30 @@
 
 import keyword
 import re
-from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Sized
-from typing import Any
+from collections.abc import Iterable, Iterator
+from typing import Any, TypeVar
 
 from yarl import URL
 
 from ..message.request import BaseRequest
 from ..wire import hdrs
-from .abstract import AbstractMatchInfo, AbstractView, ExpectHandler, Handler, RequestMiddleware
+from .abstract import AbstractView, ExpectHandler, HandlerOf, RequestMiddleware
 from .match import UrlMappingMatchInfo
 from .paths import decode_literal, match_path, quote_path, unquote_value
-from .routes import AbstractRoute, ResourceRoute
+from .routes import AbstractResource, Resolved, ResourceRoute
 
 __all__ = [
     "NAME_SPLIT",
-    "AbstractResource",
     "DynamicResource",
     "PlainResource",
     "PrefixResource",
-    "Resolved",
     "Resource",
     "check_name",
 ]
 
-# What a resource says of a request: what it has found, or None, and the methods it would answer.
-Resolved = tuple[AbstractMatchInfo | None, set[str]]
+_RequestT = TypeVar("_RequestT", bound=BaseRequest)
 
 NAME_SPLIT = re.compile(r"[.:-]")
-
-
-class AbstractResource(Sized, Iterable[AbstractRoute], ABC):
-    """A set of paths, perhaps named, with routes.
-
-    Attributes:
-        middlewares: around the handlers of all its routes, inside those of the applications.
-    """
-
-    middlewares: tuple[RequestMiddleware, ...] = ()
-
-    def __init__(self, *, name: str | None = None) -> None:
-        self._name = name
-
-    @property
-    def name(self) -> str | None:
-        """The name it is found by in the router."""
-        return self._name
-
-    @property
-    @abstractmethod
-    def canonical(self) -> str:
-        """The path it was registered with, without regular expressions."""
-
-    @property
-    def index_key(self) -> str:
-        """The literal segments that its paths begin with, by which a router finds it."""
-        path = self.canonical
-        if "{" in path:
-            path = path.partition("{")[0].rpartition("/")[0]
-        return path.rstrip("/")
-
-    @abstractmethod
-    def url_for(self, **kwargs: str) -> URL:
-        """Build a URL."""
-
-    @abstractmethod
-    async def resolve(self, request: BaseRequest) -> Resolved:
-        """Find the route of a request, or the methods that there are for its path."""
-
-    @abstractmethod
-    def add_prefix(self, prefix: str) -> None:
-        """Put a literal in front of its paths; it must not be indexed while that is done."""
-
-    @abstractmethod
-    def get_info(self) -> dict[str, Any]:
-        """Describe it for people and tools."""
-
-    def freeze(self) -> None:
-        """Be told that the router is frozen."""
-
-    @abstractmethod
-    def raw_match(self, path: str) -> bool:
-        """Say whether this is the path it was registered with."""
 
 
 class Resource(AbstractResource):
@@ -102,7 +44,7 @@ class Resource(AbstractResource):
     def add_route(
         self,
         method: str,
-        handler: Handler | type[AbstractView[Any]],
+        handler: HandlerOf[_RequestT] | type[AbstractView[Any]],
         *,
         expect_handler: ExpectHandler | None = None,
         client_max_size: int | None = None,
@@ -225,6 +167,7 @@ class DynamicResource(Resource):
 
     def __init__(self, path: str, *, name: str | None = None) -> None:
         super().__init__(name=name)
+        assert path.startswith("/"), path
         self._orig_path = path
         self.regexes: list[str] = []
         pattern = self._formatter = ""
@@ -352,5 +295,5 @@ def check_name(name: str) -> None:
 
 def _quote_part(value: str) -> str:
     if not isinstance(value, str):
-        raise TypeError(f"Argument should be str, got {value!r}")
+        raise TypeError("Argument should be str")
     return URL.build(path=value, encoded=False).raw_path

@@ -1,10 +1,10 @@
-"""Routes: one method of one resource, its handler, and what stands around that handler."""
+"""Routes, and the resources they belong to: sets of paths with a handler for each method."""
 
 import inspect
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Iterable, Sized
 from functools import partial, wraps
-from typing import Any, Protocol
+from typing import Any
 
 from yarl import URL
 
@@ -14,30 +14,76 @@ from ..message.request import BaseRequest
 from ..message.stream import StreamResponse
 from ..wire import hdrs
 from ..wire.grammar import is_token
-from .abstract import AbstractView, ExpectHandler, Handler, RequestMiddleware
+from .abstract import AbstractMatchInfo, AbstractView, ExpectHandler, Handler, RequestMiddleware
 
-__all__ = ["AbstractRoute", "ResourceRoute", "RouteOwner", "SystemRoute", "is_async_callable"]
+__all__ = [
+    "AbstractResource",
+    "AbstractRoute",
+    "Resolved",
+    "ResourceRoute",
+    "SystemRoute",
+    "is_async_callable",
+]
 
 _AnyHandler = Handler | type[AbstractView[Any]]
 
 
-class RouteOwner(Protocol):
-    """What a route asks of the resource it belongs to."""
+# What a resource says of a request: what it has found, or None, and the methods it would answer.
+Resolved = tuple[AbstractMatchInfo | None, set[str]]
+
+
+class AbstractResource(Sized, Iterable["AbstractRoute"], ABC):
+    """A set of paths, perhaps named, with routes.
+
+    Attributes:
+        middlewares: around the handlers of all its routes, inside those of the applications.
+    """
+
+    middlewares: tuple[RequestMiddleware, ...] = ()
+
+    def __init__(self, *, name: str | None = None) -> None:
+        self._name = name
 
     @property
     def name(self) -> str | None:
         """The name it is found by in the router."""
+        return self._name
 
     @property
+    @abstractmethod
     def canonical(self) -> str:
         """The path it was registered with, without regular expressions."""
 
     @property
-    def url_for(self) -> Callable[..., URL]:
+    def index_key(self) -> str:
+        """The literal segments that its paths begin with, by which a router finds it."""
+        path = self.canonical
+        if "{" in path:
+            path = path.partition("{")[0].rpartition("/")[0]
+        return path.rstrip("/")
+
+    @abstractmethod
+    def url_for(self, **kwargs: str) -> URL:
         """Build a URL."""
 
+    @abstractmethod
+    async def resolve(self, request: BaseRequest) -> Resolved:
+        """Find the route of a request, or the methods that there are for its path."""
+
+    @abstractmethod
+    def add_prefix(self, prefix: str) -> None:
+        """Put a literal in front of its paths; it must not be indexed while that is done."""
+
+    @abstractmethod
     def get_info(self) -> dict[str, Any]:
-        """Describe it."""
+        """Describe it for people and tools."""
+
+    def freeze(self) -> None:
+        """Be told that the router is frozen."""
+
+    @abstractmethod
+    def raw_match(self, path: str) -> bool:
+        """Say whether this is the path it was registered with."""
 
 
 class AbstractRoute(ABC):
@@ -69,7 +115,7 @@ class AbstractRoute(ABC):
         handler: _AnyHandler,
         *,
         expect_handler: ExpectHandler | None = None,
-        resource: RouteOwner | None = None,
+        resource: AbstractResource | None = None,
     ) -> None:
         method = method.upper()
         if not is_token(method):
@@ -98,7 +144,7 @@ class AbstractRoute(ABC):
         """The name of its resource."""
 
     @property
-    def resource(self) -> Any:  # Any: an AbstractResource, which holds routes and so stands above
+    def resource(self) -> AbstractResource | None:
         """The resource it belongs to; None for system routes."""
         return self._resource
 
@@ -122,7 +168,7 @@ class ResourceRoute(AbstractRoute):
         self,
         method: str,
         handler: _AnyHandler,
-        resource: RouteOwner,
+        resource: AbstractResource,
         *,
         expect_handler: ExpectHandler | None = None,
     ) -> None:

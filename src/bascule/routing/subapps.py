@@ -12,8 +12,8 @@ from ..wire import hdrs
 from .abstract import AbstractMatchInfo
 from .match import UrlMappingMatchInfo
 from .paths import match_path
-from .resources import PrefixResource, Resolved
-from .routes import AbstractRoute
+from .resources import PrefixResource
+from .routes import AbstractRoute, Resolved
 
 __all__ = [
     "AbstractRuleMatching",

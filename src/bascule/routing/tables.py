@@ -1,12 +1,14 @@
 """Definitions of routes, made apart from a router and registered with it later."""
 
+import os
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar, overload
 
+from ..message.request import BaseRequest
 from ..wire import hdrs
-from .abstract import AbstractView, ExpectHandler, Handler
+from .abstract import AbstractView, ExpectHandler, Handler, HandlerOf
 from .routes import AbstractRoute
 
 __all__ = [
@@ -14,6 +16,7 @@ __all__ = [
     "RouteDef",
     "RouteTableDef",
     "Router",
+    "StaticDef",
     "delete",
     "get",
     "head",
@@ -22,11 +25,15 @@ __all__ = [
     "post",
     "put",
     "route",
+    "static",
     "view",
 ]
 
 _HandlerT = TypeVar("_HandlerT", bound=Handler | type[AbstractView[Any]])
 _AnyHandler = Handler | type[AbstractView[Any]]
+_RequestT = TypeVar("_RequestT", bound=BaseRequest)
+_Registered = HandlerOf[_RequestT] | type[AbstractView[Any]]
+_Path = str | os.PathLike[str]
 
 
 class Router(Protocol):
@@ -47,18 +54,26 @@ class Router(Protocol):
     def add_get(self, path: str, handler: Handler, **kwargs: Any) -> AbstractRoute:
         """Add a handler for GET, and for HEAD."""
 
+    @property
+    def add_static(self) -> Callable[..., Iterable[AbstractRoute]]:
+        """Add a directory of files."""
+
 
 class AbstractRouteDef(ABC):
     """A definition of routes."""
+
+    __slots__ = ()
 
     @abstractmethod
     def register(self, router: Router) -> list[AbstractRoute]:
         """Add what is defined to a router; give the routes."""
 
 
-@dataclass(frozen=True, repr=False, slots=True)
+@dataclass(frozen=True, repr=False)
 class RouteDef(AbstractRouteDef):
     """A method, a path and a handler, with the options of ``add_route``."""
+
+    __slots__ = ("handler", "kwargs", "method", "path")
 
     method: str
     path: str
@@ -78,24 +93,43 @@ class RouteDef(AbstractRouteDef):
         return [router.add_route(self.method, self.path, self.handler, **self.kwargs)]
 
 
-def route(method: str, path: str, handler: _AnyHandler, **kwargs: Any) -> RouteDef:
+@dataclass(frozen=True, repr=False)
+class StaticDef(AbstractRouteDef):
+    """A prefix and a directory of files, with the options of ``add_static``."""
+
+    __slots__ = ("kwargs", "path", "prefix")
+
+    prefix: str
+    path: _Path
+    kwargs: dict[str, Any]
+
+    def __repr__(self) -> str:
+        info = "".join(f", {name}={value!r}" for name, value in sorted(self.kwargs.items()))
+        return f"<StaticDef {self.prefix} -> {self.path}{info}>"
+
+    def register(self, router: Router) -> list[AbstractRoute]:
+        """Add the directory; give its routes."""
+        return list(router.add_static(self.prefix, self.path, **self.kwargs))
+
+
+def route(method: str, path: str, handler: _Registered[_RequestT], **kwargs: Any) -> RouteDef:
     """Define a route."""
     return RouteDef(method, path, handler, kwargs)
 
 
-def head(path: str, handler: _AnyHandler, **kwargs: Any) -> RouteDef:
+def head(path: str, handler: _Registered[_RequestT], **kwargs: Any) -> RouteDef:
     """Define a route for HEAD."""
     return route(hdrs.METH_HEAD, path, handler, **kwargs)
 
 
-def options(path: str, handler: _AnyHandler, **kwargs: Any) -> RouteDef:
+def options(path: str, handler: _Registered[_RequestT], **kwargs: Any) -> RouteDef:
     """Define a route for OPTIONS."""
     return route(hdrs.METH_OPTIONS, path, handler, **kwargs)
 
 
 def get(
     path: str,
-    handler: _AnyHandler,
+    handler: _Registered[_RequestT],
     *,
     name: str | None = None,
     allow_head: bool = True,
@@ -105,22 +139,22 @@ def get(
     return route(hdrs.METH_GET, path, handler, name=name, allow_head=allow_head, **kwargs)
 
 
-def post(path: str, handler: _AnyHandler, **kwargs: Any) -> RouteDef:
+def post(path: str, handler: _Registered[_RequestT], **kwargs: Any) -> RouteDef:
     """Define a route for POST."""
     return route(hdrs.METH_POST, path, handler, **kwargs)
 
 
-def put(path: str, handler: _AnyHandler, **kwargs: Any) -> RouteDef:
+def put(path: str, handler: _Registered[_RequestT], **kwargs: Any) -> RouteDef:
     """Define a route for PUT."""
     return route(hdrs.METH_PUT, path, handler, **kwargs)
 
 
-def patch(path: str, handler: _AnyHandler, **kwargs: Any) -> RouteDef:
+def patch(path: str, handler: _Registered[_RequestT], **kwargs: Any) -> RouteDef:
     """Define a route for PATCH."""
     return route(hdrs.METH_PATCH, path, handler, **kwargs)
 
 
-def delete(path: str, handler: _AnyHandler, **kwargs: Any) -> RouteDef:
+def delete(path: str, handler: _Registered[_RequestT], **kwargs: Any) -> RouteDef:
     """Define a route for DELETE."""
     return route(hdrs.METH_DELETE, path, handler, **kwargs)
 
@@ -128,6 +162,11 @@ def delete(path: str, handler: _AnyHandler, **kwargs: Any) -> RouteDef:
 def view(path: str, handler: type[AbstractView[Any]], **kwargs: Any) -> RouteDef:
     """Define a view class for any method."""
     return route(hdrs.METH_ANY, path, handler, **kwargs)
+
+
+def static(prefix: str, path: _Path, **kwargs: Any) -> StaticDef:
+    """Define a directory of files below a prefix."""
+    return StaticDef(prefix, path, kwargs)
 
 
 class RouteTableDef(Sequence[AbstractRouteDef]):
@@ -195,3 +234,7 @@ class RouteTableDef(Sequence[AbstractRouteDef]):
     def view(self, path: str, **kwargs: Any) -> Callable[[_HandlerT], _HandlerT]:
         """Decorate a view class."""
         return self.route(hdrs.METH_ANY, path, **kwargs)
+
+    def static(self, prefix: str, path: _Path, **kwargs: Any) -> None:
+        """Define a directory of files below a prefix."""
+        self._items.append(StaticDef(prefix, path, kwargs))

@@ -6,7 +6,14 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from email.utils import formatdate, parsedate_to_datetime
 
-__all__ = ["dump_date", "find_charset", "parse_content_type", "parse_date", "parse_parameters"]
+__all__ = [
+    "dump_date",
+    "find_charset",
+    "parse_codings",
+    "parse_content_type",
+    "parse_date",
+    "parse_parameters",
+]
 
 _last_date: tuple[int, str] = (-1, "")
 
@@ -18,6 +25,7 @@ _PARAMETER = re.compile(
 _MEDIA = re.compile(r"[!#$%&'*+\-.^_`|~0-9a-z]++/[!#$%&'*+\-.^_`|~0-9a-z]++")
 _NO_CHARSETS = frozenset({"idna", "punycode", "raw-unicode-escape", "undefined", "unicode-escape"})
 _ESCAPE = re.compile(r"\\(.)")
+_WEIGHT = re.compile(r"0(?:\.[0-9]{0,3})?|1(?:\.0{0,3})?")
 
 
 def dump_date(seconds: float) -> str:
@@ -74,6 +82,21 @@ def find_charset(name: str) -> str:
     if codec.name in _NO_CHARSETS or not codec._is_text_encoding:
         raise LookupError(f"unknown charset: {name!r:.50}")
     return codec.name
+
+
+def parse_codings(value: str | None) -> dict[str, float]:
+    """Read an Accept-Encoding field as codings and their weights (RFC 9110 section 12.5.3).
+
+    Names are lower-cased, ``x-gzip`` is ``gzip``; a weight that is malformed is 0.
+    """
+    codings = {}
+    for element in (value or "").split(","):
+        name, *parameters = (part.strip(" \t") for part in element.lower().split(";"))
+        weight = next((p[2:] for p in parameters if p.startswith("q=")), "1")
+        if name:
+            matches = _WEIGHT.fullmatch(weight) is not None
+            codings["gzip" if name == "x-gzip" else name] = float(weight) if matches else 0.0
+    return codings
 
 
 def parse_parameters(value: str) -> Iterator[tuple[str, str]]:

@@ -1,0 +1,173 @@
+"""Looking files up on the disk. Everything here may block: it is called in threads."""
+
+import errno
+import mimetypes
+import os
+import stat
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO, Final
+
+from multidict import CIMultiDictProxy
+
+from ..wire import hdrs
+from ..wire.conditions import ETag, Validators, Verdict, join_field, judge
+from ..wire.fields import parse_codings
+
+__all__ = ["MISSING", "Found", "Wish", "find_file", "is_missing", "read_piece"]
+
+# What is sent of a file up to this size is read at once (DESIGN section 4).
+_SMALL = 64 * 1024
+# Files that are looked for beside a file, best first.
+_NEIGHBOURS: Final = (("br", ".br"), ("gzip", ".gz"))
+# Types of files that are asked for by their compressed name.
+_CODED_TYPES: Final = {
+    "gzip": "application/gzip",
+    "br": "application/x-brotli",
+    "bzip2": "application/x-bzip2",
+    "xz": "application/x-xz",
+}
+_FALLBACK_TYPE: Final = "application/octet-stream"
+_MISSING_ERRORS: Final = {errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG}
+_LAST_SECOND: Final = 253402300799  # of the year 9999, the last that a date can tell
+# Without O_NONBLOCK a pipe that took the place of the file would be waited for.
+_FLAGS: Final = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0)
+_NO_FOLLOW: Final = getattr(os, "O_NOFOLLOW", 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What is wanted of a file.
+
+    Attributes:
+        method: of the request.
+        fields: of the request.
+        is_conditional: conditions and ranges count (RFC 9110 section 13.2.1).
+        is_empty: the answer has no body whatever is found.
+    """
+
+    method: str
+    fields: CIMultiDictProxy[str]
+    is_conditional: bool
+    is_empty: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What was found for a wish.
+
+    Attributes:
+        verdict: the status, also 403 and 404, and the bytes to send.
+        current: of the file, where there is one to be seen.
+        media_type: by its name.
+        coding: content coding of a neighbour that was taken, else empty.
+        data: the bytes to send, where they are few.
+        file: where to read them, where they are many; whoever gets it closes it.
+    """
+
+    verdict: Verdict
+    current: Validators | None = None
+    media_type: str = _FALLBACK_TYPE
+    coding: str = ""
+    data: bytes = b""
+    file: BinaryIO | None = None
+
+
+MISSING: Final = Found(Verdict(404))
+_FORBIDDEN: Final = Found(Verdict(403))
+
+
+def find_file(path: Path, wish: Wish) -> Found:
+    """Find a file, or a compressed neighbour, open it, and read it if it is small.
+
+    Only regular files are ever opened.
+
+    Raises:
+        OSError: of other kinds than those that are 403 and 404.
+    """
+    try:
+        descriptor, coding = _open_best(path, wish)
+    except PermissionError:
+        return _FORBIDDEN
+    except (OSError, ValueError) as exc:  # ValueError: a NUL in the name
+        if is_missing(exc):
+            return MISSING
+        raise
+    file = open(descriptor, "rb")  # noqa: SIM115 - it may be handed on
+    try:
+        found = _look_into(file, path, coding, wish)
+    except BaseException:
+        file.close()
+        raise
+    if found.file is None:
+        file.close()
+    return found
+
+
+def is_missing(error: Exception) -> bool:
+    """Say whether an error means that there is no such file; impossible names are ValueError."""
+    return isinstance(error, ValueError) or getattr(error, "errno", None) in _MISSING_ERRORS
+
+
+def _open_best(path: Path, wish: Wish) -> tuple[int, str]:
+    """Open the best of a file and its neighbours; give a descriptor and the content coding."""
+    accepted = parse_codings(join_field(wish.fields, hdrs.ACCEPT_ENCODING))
+    for coding, suffix in _NEIGHBOURS:
+        if accepted.get(coding):
+            neighbour = f"{path}{suffix}"
+            if _is_regular(neighbour):
+                return os.open(neighbour, _FLAGS | _NO_FOLLOW), coding
+    # Looked at before it is opened: opening alone makes some devices act.
+    if not stat.S_ISREG(os.stat(path).st_mode):
+        raise PermissionError(errno.EACCES, "Not a regular file", str(path))
+    return os.open(path, _FLAGS), ""
+
+
+def _is_regular(path: str) -> bool:
+    """Say whether a path is a regular file itself; symbolic links might leave the directory."""
+    try:
+        return stat.S_ISREG(os.lstat(path).st_mode)
+    except (OSError, ValueError):
+        return False
+
+
+def _look_into(file: BinaryIO, path: Path, coding: str, wish: Wish) -> Found:
+    """Judge an open file; it stays open only when it is in what is given back."""
+    status = os.fstat(file.fileno())
+    if not stat.S_ISREG(status.st_mode):
+        return _FORBIDDEN
+    current = _make_validators(status)
+    verdict = Verdict(200, 0, current.size)
+    if wish.is_conditional:
+        verdict = judge(wish.method, wish.fields, current)
+    data, rest = b"", None
+    count = 0 if wish.is_empty else verdict.stop - verdict.start
+    if count > _SMALL:
+        rest = file
+    elif count:
+        data = read_piece(file, verdict.start, count)
+    return Found(verdict, current, _guess_type(path), coding, data, rest)
+
+
+def _make_validators(status: os.stat_result) -> Validators:
+    """Make the entity tag and the date, rounded up to a second, that aiohttp makes of a file."""
+    seconds = -(-status.st_mtime_ns // 10**9)
+    etag = ETag(f"{status.st_mtime_ns:x}-{status.st_size:x}")
+    return Validators(etag, min(seconds, _LAST_SECOND), status.st_size)
+
+
+def _guess_type(path: Path) -> str:
+    """Guess a media type; what is compressed by its own name is of the type of its compression.
+
+    The module's tables are asked each time, since programs edit them.
+    """
+    media, coding = mimetypes.guess_type(f"/{path.name}")  # the slash keeps it from being a URL
+    if coding is not None:
+        media = _CODED_TYPES.get(coding)
+    return media or _FALLBACK_TYPE
+
+
+def read_piece(file: BinaryIO, offset: int, size: int) -> bytes:
+    """Read a piece of a file; less than `size` at its end."""
+    file.seek(offset)
+    return file.read(size)

@@ -1,0 +1,181 @@
+"""Open files in hand: each is closed in the end, and none is opened in the event loop."""
+
+import asyncio
+import gc
+import os
+import sys
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bascule import web
+from bascule.testing import MemoryExchange
+from support import wire
+from support.files import BIG, file_app, make_root, memory_handling, static_app
+
+needs_descriptors = pytest.mark.skipif(
+    not Path("/proc/self/fd").exists(), reason="open files are looked up in /proc"
+)
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    return make_root(tmp_path)
+
+
+@pytest.fixture
+def open_files(root: Path) -> Iterator[Any]:
+    """Give the names of open files below the root; none may be left."""
+
+    def list_them() -> list[str]:
+        names = []
+        for descriptor in os.listdir("/proc/self/fd"):
+            try:
+                names.append(os.readlink(f"/proc/self/fd/{descriptor}"))
+            except OSError:
+                continue
+        return [Path(name).name for name in names if name.startswith(str(root))]
+
+    yield list_them
+    gc.collect()
+    assert list_them() == []
+
+
+@needs_descriptors
+@pytest.mark.parametrize("name", ["ten.txt", "big.bin"])
+async def test_a_file_is_closed_when_a_signal_fails(
+    serve: Any, root: Path, name: str, open_files: Any
+) -> None:
+    async def fail(request: web.Request, response: web.StreamResponse) -> None:
+        if response.status == 200:
+            assert open_files() == [name] * (name == "big.bin")
+            raise RuntimeError
+
+    app = file_app(root / name)
+    app.on_response_prepare.append(fail)
+    client = await serve(app)
+    answer = await client.get("/")
+    assert (answer.status, open_files()) == (500, [])
+
+
+@needs_descriptors
+async def test_a_file_is_closed_when_the_client_has_left(root: Path, open_files: Any) -> None:
+    async def leave(request: web.Request, response: web.StreamResponse) -> None:
+        assert open_files() == ["big.bin"]
+        request._exchange.leave(web.ClientConnectionResetError("left"))
+
+    app = file_app(root / "big.bin")
+    app.on_response_prepare.append(leave)
+    exchange = MemoryExchange()
+    await exchange.answered_by(memory_handling(app))
+    assert (exchange.answer, open_files()) == (None, [])
+
+
+@needs_descriptors
+async def test_a_file_is_closed_when_the_sending_task_is_cancelled(
+    root: Path, open_files: Any
+) -> None:
+    """And the client can tell that the file is not whole."""
+    size = 64 * 1024 * 1024
+    os.truncate(root / "big.bin", size)
+    tasks: list[asyncio.Task[None]] = []
+
+    async def remember(request: web.Request, response: web.StreamResponse) -> None:
+        tasks.append(request.task)
+
+    app = file_app(root / "big.bin")
+    app.on_response_prepare.append(remember)
+    async with wire.serve(app) as served, served.connect(limit=4096) as client:
+        await client.send(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        _, fields = await client.read_head()
+        assert fields[b"content-length"] == str(size).encode()
+        assert open_files() == ["big.bin"]
+        tasks[0].cancel()
+        try:
+            received = await client.read_all()
+        except ConnectionError:  # a reset is a cut, too
+            received = b""
+        assert len(received) < size
+        await asyncio.wait(tasks)
+    assert open_files() == []
+
+
+@needs_descriptors
+async def test_a_file_that_is_opened_for_nobody_is_closed(root: Path, open_files: Any) -> None:
+    """The task is cancelled while a thread is about to open the file."""
+    loop = asyncio.get_running_loop()
+    with ThreadPoolExecutor(1) as threads:
+        loop.set_default_executor(threads)
+        gate = threading.Event()
+        waiting = loop.run_in_executor(None, gate.wait, wire.PATIENCE)
+        exchange = MemoryExchange()
+        handling = memory_handling(file_app(root / "big.bin"))
+        answering = asyncio.create_task(exchange.answered_by(handling))
+        for _ in range(5):
+            await asyncio.sleep(0)  # up to the look-up, which stands behind the gate
+        answering.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await answering
+        gate.set()
+        await waiting
+        for _ in range(2):  # behind the look-up, and behind the close that follows it
+            await loop.run_in_executor(None, int)
+        assert open_files() == []
+
+
+async def test_a_file_that_shrinks_is_cut(serve: Any, root: Path) -> None:
+    """RFC 9112 section 8: the client must be able to tell."""
+
+    async def shrink(request: web.Request, response: web.StreamResponse) -> None:
+        os.truncate(root / "big.bin", 100_000)
+
+    app = file_app(root / "big.bin", chunk_size=50_000)
+    app.on_response_prepare.append(shrink)
+    client = await serve(app)
+    if client.host == "asgi":
+        pytest.skip("httpx's transport tells of no cut")
+    with pytest.raises(ConnectionResetError):
+        await client.get("/")
+
+
+async def test_a_file_that_grows_is_not_sent_beyond_its_length(serve: Any, root: Path) -> None:
+    async def grow(request: web.Request, response: web.StreamResponse) -> None:
+        with open(root / "big.bin", "ab") as file:  # noqa: ASYNC230 - costs nothing here
+            file.write(BIG)
+
+    app = file_app(root / "big.bin")
+    app.on_response_prepare.append(grow)
+    client = await serve(app)
+    assert (await client.get("/")).body == BIG
+
+
+class _Opened:
+    """Which files were opened, or directories read, in which threads."""
+
+    watched: "list[tuple[str, int]] | None" = None
+
+    @classmethod
+    def note(cls, event: str, arguments: tuple[Any, ...]) -> None:
+        if cls.watched is not None and event in ("open", "os.listdir", "os.scandir"):
+            cls.watched.append((str(arguments[0]), threading.get_ident()))
+
+
+sys.addaudithook(_Opened.note)  # hooks cannot be taken away
+
+
+async def test_no_file_is_opened_in_the_event_loop(serve: Any, root: Path) -> None:
+    client = await serve(static_app(root, show_index=True))
+    _Opened.watched = opened = []
+    try:
+        for name in ("ten.txt", "big.bin", "sub"):
+            assert (await client.get(f"/static/{name}")).status == 200
+    finally:
+        _Opened.watched = None
+    here = threading.get_ident()
+    ours = [(path, thread) for path, thread in opened if path.startswith(str(root))]
+    assert {Path(path).name for path, _ in ours} == {"ten.txt", "big.bin", "sub"}
+    assert [path for path, thread in ours if thread == here] == []
