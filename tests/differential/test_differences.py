@@ -7,15 +7,45 @@ from pathlib import Path
 import aiohttp.web
 import pytest
 
-from differential import test_answers, test_malformed, test_requests, test_routes
+from differential import (
+    test_answers,
+    test_custom_routers,
+    test_error_pages,
+    test_files,
+    test_http_exceptions,
+    test_malformed,
+    test_nesting,
+    test_normalizing,
+    test_precedence,
+    test_requests,
+    test_routes,
+    test_routing,
+)
 from differential.differences import EXPECTED_DIFFERENCES, Difference
 from differential.frame import Case, record
+from differential.lives import LIFE_DIFFERENCES
+from differential.objects import OBJECT_DIFFERENCES
 
 CASES: list[Case] = [
     *test_answers.CASES,
+    *test_files.CASES,
+    *test_custom_routers.CASES,
+    *test_error_pages.CASES,
+    *test_http_exceptions.CASES,
     *test_malformed.CASES,
+    *test_nesting.CASES,
+    *test_normalizing.CASES,
+    *test_precedence.CASES,
     *test_requests.CASES,
     *test_routes.CASES,
+    *test_routing.CASES,
+]
+# Those of transcripts, and those that are compared otherwise, each beside its tests.
+ALL_DIFFERENCES = [
+    *EXPECTED_DIFFERENCES,
+    *LIFE_DIFFERENCES,
+    *OBJECT_DIFFERENCES,
+    *test_error_pages.PAGE_DIFFERENCES,
 ]
 PATTERNS = [
     pytest.param(difference, pattern, id=f"{difference.name}: {pattern}")
@@ -47,5 +77,5 @@ def test_each_difference_is_told_in_the_readme() -> None:
     told = readme.partition("### Differences from aiohttp")[2].partition("## Install")[0]
     rows = re.findall(r"^- (.+)\.$", told, re.M)
     assert [row[0].lower() + row[1:] for row in rows] == [
-        difference.name[0].lower() + difference.name[1:] for difference in EXPECTED_DIFFERENCES
+        difference.name[0].lower() + difference.name[1:] for difference in ALL_DIFFERENCES
     ]

@@ -100,8 +100,8 @@ RESPONSES: dict[str, Case] = {
     "repr": lambda web: repr(web.Response()),
     "truth": lambda web: bool(web.Response()),
     "mapping": lambda web: after(
-        web.Response(), lambda r: r.__setitem__("a", 1), lambda r: r.__setitem__("a", 2)
-    )["a"],
+        web.Response(), lambda r: r.__setitem__("own", 1), lambda r: r.__setitem__("own", 2)
+    )["own"],  # a key of its own: it is warned of once in a process
     "mapping length": lambda web: (len(web.Response()), list(web.Response())),
     "missing key": lambda web: web.Response()["x"],
     "delete key": lambda web: web.Response().__delitem__("x"),
