@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -164,6 +165,59 @@ async def test_old_style_middlewares_still_work(serve: Any) -> None:
     client = await serve(app)
     answer = await client.get("/")
     assert (answer.text, answer.fields["X-Old"], made) == ("/", "1", ["main"])
+
+
+async def test_chain_of_a_route_is_built_once(serve: Any) -> None:
+    """And keeps the attributes of the handler, so that decorations are seen."""
+    seen: list[Any] = []
+
+    @web.middleware
+    async def look(request: web.Request, handler: web.Handler) -> web.StreamResponse:
+        seen.append(handler)
+        return await handler(request)
+
+    async def marked(request: web.Request) -> web.Response:
+        return web.Response()
+
+    marked.mark = "of the handler"  # type: ignore[attr-defined]  # as decorators do
+    app, inner = web.Application(middlewares=[look]), web.Application(middlewares=[look])
+    inner.router.add_get("/", marked)
+    app.add_subapp("/inner", inner)
+    client = await serve(app)
+    for _ in range(3):
+        assert (await client.get("/inner/")).status == 200
+    assert [handler.mark for handler in seen] == ["of the handler"] * 6
+    assert len({id(handler) for handler in seen}) == 2
+
+
+async def test_middlewares_see_and_change_files(serve: Any, tmp_path: Path) -> None:
+    (tmp_path / "file.txt").write_text("content")
+
+    @web.middleware
+    async def see(request: web.Request, handler: web.Handler) -> web.StreamResponse:
+        response = await handler(request)
+        response.headers["X-Seen"] = f"{type(response).__name__} {response.prepared}"
+        return response
+
+    app = web.Application(middlewares=[see])
+    app.router.add_static("/files", tmp_path)
+    client = await serve(app)
+    answer = await client.get("/files/file.txt")
+    assert (answer.text, answer.fields["X-Seen"]) == ("content", "FileResponse False")
+
+
+async def test_plain_paths_win_also_below_a_prefix_with_braces(serve: Any) -> None:
+    async def dynamic(request: web.Request) -> web.Response:
+        return web.Response(text=f"dynamic {request.match_info['x']}")
+
+    app, inner = web.Application(), web.Application()
+    inner.router.add_get("/{x}", dynamic)
+    inner.router.add_get("/plain", tell)
+    app.add_subapp("/{braces}", inner)
+    client = await serve(app)
+    assert (await client.get("/%7Bbraces%7D/plain")).text == "/{braces}/plain"
+    assert (await client.get("/%7Bbraces%7D/other")).text == "dynamic other"
+    assert (await client.get("/anything/other")).status == 404
 
 
 # -- options of routes and resources
