@@ -23,9 +23,13 @@ def pytest_collection_finish() -> None:
 
 @pytest.fixture(autouse=True)
 def no_leaks() -> Iterator[None]:
-    """Collect what a test dropped, so that unclosed sockets and files warn in its own name."""
+    """Collect what a test dropped, so that unclosed sockets and files warn in its own name.
+
+    What is left, such as the reports of all tests so far, is kept out of the next collection.
+    """
     yield
     gc.collect()
+    gc.freeze()
 
 
 @pytest_asyncio.fixture(autouse=True)
