@@ -6,6 +6,7 @@ The program keeps its signals, its logging and its event loop; the server is one
 import asyncio
 import contextlib
 
+import bascule
 from bascule import web
 
 TICKS = web.AppKey("ticks", list[float])
@@ -30,16 +31,10 @@ async def main() -> None:
     app[TICKS] = ticks
     app.add_routes([web.get("/", count)])
 
-    runner = web.AppRunner(app, shutdown_timeout=5)
-    await runner.setup()
-    try:
-        site = web.TCPSite(runner, "127.0.0.1", 0)  # port 0: any that is free
-        await site.start()
-        print(f"Counting at {site.name}", flush=True)
+    async with bascule.serve(app, shutdown_timeout=5) as server:  # at any port that is free
+        print(f"Counting at {server.url}", flush=True)
         async with asyncio.TaskGroup() as group:
             group.create_task(tick(ticks, 0.5))
-    finally:
-        await runner.cleanup()
 
 
 if __name__ == "__main__":

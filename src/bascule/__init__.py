@@ -10,19 +10,21 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from . import web as web
+    from .app.serving import serve as serve
     from .message.keys import AppKey as AppKey
     from .wire import hdrs as hdrs
 
-__all__ = ["AppKey", "__version__", "hdrs", "web"]
+__all__ = ["AppKey", "__version__", "hdrs", "serve", "web"]
 
-_HOMES = {"web": "bascule.web", "hdrs": "bascule.wire.hdrs"}
+_MODULES = {"web": "bascule.web", "hdrs": "bascule.wire.hdrs"}
+_HOMES = {"serve": "bascule.app.serving"}
 
 
 def __getattr__(name: str) -> Any:  # Any: a module or a class (PEP 562)
     from importlib import import_module
 
-    if name in _HOMES:
-        return import_module(_HOMES[name])
+    if name in _MODULES:
+        return import_module(_MODULES[name])
     if name in __all__:
-        return getattr(import_module("bascule.web"), name)
+        return getattr(import_module(_HOMES.get(name, "bascule.web")), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -3,64 +3,20 @@
 import asyncio
 import inspect
 import logging
-import os
 import signal
 import socket
 from collections.abc import Awaitable, Callable, Iterable
-from dataclasses import dataclass
 from ssl import SSLContext
 from typing import Any, TypeVar
 
-from ..server.sites import BaseSite, SockSite, TCPSite, UnixSite
 from .access import AbstractAccessLogger, AccessLogger
+from .binding import Binding, PathLike
 from .protocol import access_logger
 from .runners import AppRunner, GracefulExit
 
 __all__ = ["run_app"]
 
 _T = TypeVar("_T")
-_Path = str | os.PathLike[str]
-
-
-@dataclass(frozen=True, slots=True)
-class _Binding:
-    """Where to listen."""
-
-    host: str | Iterable[str] | None
-    port: int | None
-    path: _Path | Iterable[_Path] | None
-    sock: socket.socket | Iterable[socket.socket] | None
-    ssl_context: SSLContext | None
-    backlog: int
-    reuse_address: bool | None
-    reuse_port: bool | None
-
-    def make_sites(self, runner: AppRunner) -> list[BaseSite]:
-        """Make the sites: TCP too when nothing else is named, or when host or port are."""
-        common: dict[str, Any] = {"ssl_context": self.ssl_context, "backlog": self.backlog}
-        sites: list[BaseSite] = [
-            UnixSite(runner, path, **common) for path in _listed(self.path, str | os.PathLike)
-        ]
-        sites += [SockSite(runner, sock, **common) for sock in _listed(self.sock, socket.socket)]
-        if self.host is not None or self.port is not None or not sites:
-            sites += [
-                TCPSite(
-                    runner,
-                    host,
-                    self.port,
-                    reuse_address=self.reuse_address,
-                    reuse_port=self.reuse_port,
-                    **common,
-                )
-                for host in _listed(self.host, str) or [None]
-            ]
-        return sites
-
-
-def _listed(value: Any, single: Any) -> list[Any]:  # Any: one thing or several of it
-    if value is None:
-        return []
-    return [value] if isinstance(value, single) else list(value)
 
 
 class _Program:
@@ -69,7 +25,7 @@ class _Program:
     The whole life is one task: start-up, the wait, and clean-up share its context.
     """
 
-    def __init__(self, app: Any, binding: _Binding, handle_signals: bool, kwargs: Any) -> None:
+    def __init__(self, app: Any, binding: Binding, handle_signals: bool, kwargs: Any) -> None:
         self._app = app
         self._binding = binding
         self._handle_signals = handle_signals
@@ -144,7 +100,7 @@ def run_app(
     *,
     host: str | Iterable[str] | None = None,
     port: int | None = None,
-    path: _Path | Iterable[_Path] | None = None,
+    path: PathLike | Iterable[PathLike] | None = None,
     sock: socket.socket | Iterable[socket.socket] | None = None,
     shutdown_timeout: float = 60.0,
     keepalive_timeout: float = 75.0,
@@ -188,7 +144,7 @@ def run_app(
         OSError: an address is taken or not allowed.
         SystemExit: a handler raised it; the server has ended gracefully by then.
     """
-    binding = _Binding(host, port, path, sock, ssl_context, backlog, reuse_address, reuse_port)
+    binding = Binding(host, port, path, sock, ssl_context, backlog, reuse_address, reuse_port)
     options = {
         "shutdown_timeout": shutdown_timeout,
         "keepalive_timeout": keepalive_timeout,
