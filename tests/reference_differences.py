@@ -171,7 +171,4 @@ AWAITED: Table = {
         "BaseRequest.transport: missing",
         "BaseRequest.writer: missing",
     ),
-    "A parameter of sites that is deprecated: it belongs to the runner.": (
-        "BaseSite.__init__(shutdown_timeout): missing",
-    ),
 }

@@ -199,7 +199,6 @@ async def test_it_looks_for_the_module_where_it_is_told_to(directory: Path) -> N
 
 ERRORS = {
     "small:asgi": "small:asgi: only a bascule.web.Application has a route table, got <function",
-    "small:make": "small:make: only a bascule.web.Application has a route table, got <function",
     "small:__name__": "only a bascule.web.Application has a route table, got 'small'",
     "small:nothing": "module 'small' has no attribute 'nothing'",
     "small": "'small' is not of the form module:attribute",

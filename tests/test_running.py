@@ -189,6 +189,29 @@ async def test_command_line_serves_native_and_asgi_applications(tmp_path: Path, 
     assert '"GET / HTTP/1.1" 200' in running.output
 
 
+@pytest.mark.parametrize("name", ["make", "make_later", "make_with_defaults"])
+async def test_command_line_calls_what_makes_an_application(tmp_path: Path, name: str) -> None:
+    (tmp_path / "made.py").write_text(
+        "from bascule import web\n"
+        "NAME = web.AppKey('NAME', str)\n"
+        "async def hello(request):\n"
+        "    return web.Response(text=request.app[NAME])\n"
+        "def make(name='made'):\n"
+        "    app = web.Application()\n"
+        "    app[NAME] = name\n"
+        "    app.router.add_get('/', hello)\n"
+        "    return app\n"
+        "async def make_later():\n"
+        "    return make()\n"
+        "def make_with_defaults(name='made', **more):\n"
+        "    return make(name)\n"
+    )
+    arguments = ("-m", "bascule", f"made:{name}", "--port", "0")
+    async with program(*arguments, cwd=tmp_path) as running:
+        assert (await get(await running.url())).text == "made"
+        assert await running.end(signal.SIGINT) == 0
+
+
 async def test_command_line_serves_a_unix_socket(tmp_path: Path) -> None:
     path = str(tmp_path / "socket")
     async with program("-m", "bascule", "examples.hello:app", "--uds", path) as running:
@@ -266,6 +289,34 @@ async def test_runner_touches_no_signals() -> None:
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     assert [signal.getsignal(n) for n in (signal.SIGINT, signal.SIGTERM)] == before
     await runner.cleanup()
+
+
+async def test_the_server_of_a_runner_tells_whom_it_serves() -> None:
+    app = make_app()
+    runner = web.AppRunner(app, handler_cancellation=True)
+    await runner.setup()
+    try:
+        server = runner.server
+        assert isinstance(server, web.Server)
+        assert server.request_handler == app._handle
+        assert server.request_factory == app._make_request
+        assert server.handler_cancellation is True
+    finally:
+        await runner.cleanup()
+
+
+async def test_the_time_limit_of_a_site_goes_to_its_runner() -> None:
+    """Deprecated: it was the site's once."""
+    runner = web.AppRunner(make_app(), shutdown_timeout=7)
+    await runner.setup()
+    try:
+        web.TCPSite(runner, "127.0.0.1", 0, shutdown_timeout=60.0)
+        assert runner._shutdown_timeout == 7
+        with pytest.warns(DeprecationWarning, match="should be set on BaseRunner") as caught:
+            web.TCPSite(runner, "127.0.0.1", 0, shutdown_timeout=5)
+        assert (runner._shutdown_timeout, caught[0].filename) == (5, __file__)
+    finally:
+        await runner.cleanup()
 
 
 async def test_sites_need_a_runner_that_is_set_up() -> None:

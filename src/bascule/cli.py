@@ -34,7 +34,7 @@ def _run(arguments: Sequence[str]) -> None:
     )
     # Said here, so that run_app's own choice for debug mode does not stand.
     logging.getLogger("bascule.access").setLevel(options.log_level.upper())
-    app = load_app(options.app, options.app_dir)
+    app = _call_factory(load_app(options.app, options.app_dir))
     _serve(app, options)
 
 
@@ -58,7 +58,9 @@ def _make_run_parser() -> argparse.ArgumentParser:
 
 
 def _add_app(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("app", help="where the application is: module:attribute")
+    parser.add_argument(
+        "app", help="where the application is: module:attribute; or a function that makes it"
+    )
     parser.add_argument("--app-dir", default=".", help="look for the module here first")
 
 
@@ -91,7 +93,7 @@ def _show_routes(arguments: Sequence[str]) -> None:
     from .routing.listing import dump_routes
 
     options = _make_routes_parser().parse_args(arguments)
-    app = load_app(options.app, options.app_dir)
+    app = _call_factory(load_app(options.app, options.app_dir))
     if inspect.isawaitable(app):  # as `run_app` takes it
         app = asyncio.run(_wait_for(app))
     if not isinstance(app, Application):
@@ -142,6 +144,15 @@ def load_app(name: str, directory: str = ".") -> Any:  # Any: whatever stands un
             found = getattr(found, attribute)
         except AttributeError:
             _fail(f"module {module_name!r} has no attribute {attributes!r}")
+    return found
+
+
+def _call_factory(found: Any) -> Any:  # Any: whatever was loaded
+    """Call a function that takes nothing: it cannot be an application, so it makes one."""
+    if inspect.isfunction(found):
+        parameters = inspect.signature(found).parameters.values()
+        if all(p.default is not p.empty or p.kind is p.VAR_KEYWORD for p in parameters):
+            return found()
     return found
 
 

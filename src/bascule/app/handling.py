@@ -59,13 +59,13 @@ class Handling:
         self._logger = logger
         self._access_logger = access_logger
         self._debug = asyncio.get_running_loop().get_debug() if debug is None else debug
-        self._handler_cancellation = handler_cancellation
+        self.handler_cancellation = handler_cancellation
 
     async def __call__(self, exchange: Exchange) -> None:
         """Answer one exchange."""
         request = self._app._make_request(exchange)
         response: StreamResponse | None = None
-        if self._handler_cancellation:
+        if self.handler_cancellation:
             with _Cancellation(request.task, exchange):
                 response = await self._answer(request, exchange)
         else:

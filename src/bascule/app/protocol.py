@@ -17,7 +17,7 @@ from ..server.options import ConnectionOptions
 from ..server.server import ConnectionSet
 from ..wire.head import HeadLimits
 from .access import AbstractAccessLogger, AccessLogger, make_access_logger
-from .handling import Handling
+from .handling import Handler, Handling
 
 __all__ = ["Server", "access_logger", "make_options", "server_logger"]
 
@@ -73,6 +73,25 @@ class Server(ConnectionSet):
             handler_cancellation=handler_cancellation,
         )
         super().__init__(handling, options=make_options(kwargs, logger), logger=logger)
+
+    @classmethod
+    def _of_handling(
+        cls,
+        handling: Handling,
+        app: Handler,
+        *,
+        options: ConnectionOptions,
+        logger: logging.Logger,
+        on_exit: Callable[[BaseException], None] | None,
+    ) -> "Server":
+        """Make the server of an application that is handled already, whose methods are looked up
+        for each request, since others replace them."""
+        server = cls.__new__(cls)
+        server.request_handler = app._handle
+        server.request_factory = app._make_request
+        server.handler_cancellation = handling.handler_cancellation
+        ConnectionSet.__init__(server, handling, options=options, logger=logger, on_exit=on_exit)
+        return server
 
     def connection_made(self, handler: Connection, transport: asyncio.Transport) -> None:
         """Take note of a new connection."""

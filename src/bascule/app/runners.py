@@ -11,6 +11,7 @@ from ..server.server import ConnectionSet
 from ..server.sites import BaseSite
 from .access import AbstractAccessLogger, AccessLogger, make_access_logger
 from .application import Application
+from .handling import Handling
 from .protocol import Server, access_logger, make_options, server_logger
 from .served import ServedOptions, serve_as
 
@@ -241,7 +242,10 @@ class AppRunner(BaseRunner):
     async def _make_server(self) -> ConnectionSet:
         options = make_options(self._kwargs, self._logger)
         responder = await self._served.startup()
-        return ConnectionSet(responder, options=options, logger=self._logger, on_exit=self._on_exit)
+        ends: dict[str, Any] = {"logger": self._logger, "on_exit": self._on_exit}
+        if isinstance(responder, Handling):
+            return Server._of_handling(responder, self._app, options=options, **ends)
+        return ConnectionSet(responder, options=options, **ends)
 
     async def _cleanup(self) -> None:
         await self._served.cleanup()

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import socket
+import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from ssl import SSLContext
@@ -11,6 +12,8 @@ from typing import Any, Protocol
 __all__ = ["BaseSite", "NamedPipeSite", "SiteOwner", "SockSite", "TCPSite", "UnixSite"]
 
 _BACKLOG = 128
+# What aiohttp takes for not given.
+_TIMEOUT = 60.0
 
 
 class SiteOwner(Protocol):
@@ -19,6 +22,8 @@ class SiteOwner(Protocol):
     @property
     def server(self) -> Callable[[], asyncio.BaseProtocol] | None:
         """The protocol factory; None before the runner was set up."""
+
+    _shutdown_timeout: float
 
     def _reg_site(self, site: "BaseSite") -> None: ...
 
@@ -34,6 +39,7 @@ class BaseSite(ABC):
 
     Args:
         runner: set up before the site is made.
+        shutdown_timeout: deprecated, belongs to the runner; sets that of the runner.
         ssl_context: serve TLS with it.
         backlog: of the listening socket.
 
@@ -47,9 +53,15 @@ class BaseSite(ABC):
         self,
         runner: SiteOwner,
         *,
+        shutdown_timeout: float = _TIMEOUT,
         ssl_context: SSLContext | None = None,
         backlog: int = _BACKLOG,
     ) -> None:
+        if shutdown_timeout != _TIMEOUT:
+            warnings.warn(
+                "shutdown_timeout should be set on BaseRunner", DeprecationWarning, stacklevel=3
+            )
+            runner._shutdown_timeout = shutdown_timeout
         if runner.server is None:
             raise RuntimeError("Call runner.setup() before making a site")
         self._runner = runner
@@ -133,12 +145,15 @@ class TCPSite(BaseSite):
         host: str | None = None,
         port: int | None = None,
         *,
+        shutdown_timeout: float = _TIMEOUT,
         ssl_context: SSLContext | None = None,
         backlog: int = _BACKLOG,
         reuse_address: bool | None = None,
         reuse_port: bool | None = None,
     ) -> None:
-        super().__init__(runner, ssl_context=ssl_context, backlog=backlog)
+        super().__init__(
+            runner, shutdown_timeout=shutdown_timeout, ssl_context=ssl_context, backlog=backlog
+        )
         self._host = host
         self._port = port if port is not None else (8443 if ssl_context else 8080)
         self._reuse_address = reuse_address
@@ -185,10 +200,13 @@ class UnixSite(BaseSite):
         runner: SiteOwner,
         path: str | os.PathLike[str],
         *,
+        shutdown_timeout: float = _TIMEOUT,
         ssl_context: SSLContext | None = None,
         backlog: int = _BACKLOG,
     ) -> None:
-        super().__init__(runner, ssl_context=ssl_context, backlog=backlog)
+        super().__init__(
+            runner, shutdown_timeout=shutdown_timeout, ssl_context=ssl_context, backlog=backlog
+        )
         self._path = os.fspath(path)
 
     @property
@@ -228,11 +246,11 @@ class NamedPipeSite(BaseSite):
 
     __slots__ = ("_path",)
 
-    def __init__(self, runner: SiteOwner, path: str) -> None:
+    def __init__(self, runner: SiteOwner, path: str, *, shutdown_timeout: float = _TIMEOUT) -> None:
         loop = asyncio.get_event_loop()
         if not hasattr(loop, "start_serving_pipe"):
             raise RuntimeError("Named Pipes only available in proactor loop under windows")
-        super().__init__(runner)
+        super().__init__(runner, shutdown_timeout=shutdown_timeout)
         self._path = path
 
     @property
@@ -258,10 +276,13 @@ class SockSite(BaseSite):
         runner: SiteOwner,
         sock: socket.socket,
         *,
+        shutdown_timeout: float = _TIMEOUT,
         ssl_context: SSLContext | None = None,
         backlog: int = _BACKLOG,
     ) -> None:
-        super().__init__(runner, ssl_context=ssl_context, backlog=backlog)
+        super().__init__(
+            runner, shutdown_timeout=shutdown_timeout, ssl_context=ssl_context, backlog=backlog
+        )
         self._sock = sock
 
     @property
