@@ -286,3 +286,39 @@ def test_it_serves_in_a_thread_with_a_loop_of_its_own() -> None:
         loop.call_soon_threadsafe(ending.set)
         thread.join(PATIENCE)
     assert app[LOG] == ["up", "down"]
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="descriptors are counted in /proc")
+async def test_two_hundred_servers_leave_nothing_behind() -> None:
+    """Neither tasks nor sockets nor threads."""
+
+    def count_descriptors() -> int:
+        return len(list(Path("/proc/self/fd").iterdir()))
+
+    async with bascule.serve(make_app()) as server:  # what is made once is made now
+        await get(server.url)
+    tasks, threads, descriptors = asyncio.all_tasks(), threading.active_count(), count_descriptors()
+    for _ in range(20):
+        async with AsyncExitStack() as stack:
+            servers = [
+                await stack.enter_async_context(bascule.serve(make_app())) for _ in range(10)
+            ]
+            async with httpx.AsyncClient(trust_env=False) as client:
+                for server in servers:
+                    assert (await client.get(server.url)).status_code == 200
+    assert asyncio.all_tasks() == tasks
+    assert threading.active_count() == threads
+    assert count_descriptors() == descriptors
+
+
+def test_it_serves_in_uvloop() -> None:
+    uvloop = pytest.importorskip("uvloop")
+    app = make_app()
+
+    async def run() -> None:
+        async with bascule.serve(app) as server:
+            assert await get(server.url, "/u") == (200, "/u")
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(run())
+    assert app[LOG] == ["up", "down"]
