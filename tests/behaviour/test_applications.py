@@ -1,7 +1,9 @@
 """What stands around handlers: nested applications, options of routes, exception handlers."""
 
 import asyncio
+import gc
 import logging
+import weakref
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -130,6 +132,87 @@ async def test_domains_come_first(serve: Any) -> None:
     ]:
         answer = await client.get("/", fields={"Host": host})
         assert (host, answer.text) == (host, expected)
+
+
+@pytest.mark.parametrize("host", ["." * 3000, ".mask.example" * 600, "a" * 5000])
+def test_masks_are_compared_in_time_that_grows_with_the_host(host: str) -> None:
+    """A star of a mask gives nothing back; backtracking over three took seconds."""
+    rule: Any = web.Application().add_domain("*.*.*.*.*.example.com", web.Application())
+    mask = rule.get_info()["rule"]
+    assert mask.match_domain(host) is False
+    assert mask.match_domain("a.b.c.d.e.example.com:80") is True
+
+
+def test_variable_parts_of_one_segment_are_not_tried_on_other_numbers_of_segments() -> None:
+    resource = web.DynamicResource("/{a}-{b}-{c}-{d}-{e}")
+    assert resource.match("/" + "-" * 8000 + "/") is None
+    assert resource.match("/1-2-3-4-5") == {"a": "1", "b": "2", "c": "3", "d": "4", "e": "5"}
+    resource.add_prefix("/p")
+    assert resource.match("/p/1-2-3-4-5") is not None
+    assert resource.match("/1-2-3-4-5") is None
+
+
+async def test_refused_sub_application_is_as_it_was() -> None:
+    middle, inner = web.Application(), web.Application()
+    resource = inner.router.add_get("/x", tell).resource
+    web.Application().add_subapp("/middle", middle)
+    with pytest.raises(RuntimeError, match="frozen router"):
+        middle.add_subapp("/inner", inner)
+    assert resource is not None
+    assert resource.canonical == "/x"
+
+
+async def test_signals_see_the_request_that_is_answered(serve: Any) -> None:
+    """Which may be a clone that a middleware has handed on."""
+    seen: list[str] = []
+
+    @web.middleware
+    async def change(request: web.Request, handler: web.Handler) -> web.StreamResponse:
+        clone = request.clone(rel_url="/changed")
+        response = await handler(clone)
+        await response.prepare(clone)
+        return response
+
+    async def receiver(request: web.Request, response: web.StreamResponse) -> None:
+        seen.append(request.path)
+
+    app = web.Application(middlewares=[change])
+    app.on_response_prepare.append(receiver)
+    app.router.add_get("/", tell)
+    client = await serve(app)
+    assert (await client.get("/")).text == "/changed"
+    assert seen == ["/changed"]
+
+
+async def test_paths_are_normalized_also_behind_a_body_that_was_read(serve: Any) -> None:
+    @web.middleware
+    async def read(request: web.Request, handler: web.Handler) -> web.StreamResponse:
+        await request.read()
+        return await handler(request)
+
+    app = web.Application(middlewares=[read, web.normalize_path_middleware()])
+    app.router.add_post("/a/", tell)
+    client = await serve(app)
+    assert (await client.post("/nowhere", body=b"x")).status == 404
+    answer = await client.post("/a", body=b"x")
+    assert (answer.status, answer.fields["Location"]) == (308, "/a/")
+
+
+async def test_routes_made_for_one_request_are_not_kept(serve: Any) -> None:
+    class Fresh(web.PlainResource):
+        async def resolve(self, request: Any) -> Any:
+            route = web.ResourceRoute("GET", tell, self)
+            made.append(weakref.ref(route))
+            return web.UrlMappingMatchInfo({}, route), {"GET"}
+
+    made: list[weakref.ref[web.ResourceRoute]] = []
+    app = web.Application()
+    app.router.register_resource(Fresh("/fresh"))
+    client = await serve(app)
+    for _ in range(5):
+        assert (await client.get("/fresh")).status == 200
+    gc.collect()
+    assert sum(route() is not None for route in made) <= 1  # the last request may still be there
 
 
 async def test_methods_of_all_applications_for_a_target_are_named(serve: Any) -> None:
@@ -448,6 +531,20 @@ async def test_exception_behind_the_head_is_not_answered(
         with pytest.raises(ConnectionResetError):
             await client.get("/")
     assert answered == []
+
+
+async def test_exception_while_the_head_is_held_is_answered(serve: Any) -> None:
+    async def begin(request: web.Request) -> web.StreamResponse:
+        await web.StreamResponse().prepare(request)
+        raise Broken("before a byte has left")
+
+    app = web.Application()
+    app[NAME] = "main"
+    app.router.add_get("/", begin)
+    app.exception_handlers[Broken] = answering("broken")
+    client = await serve(app)
+    answer = await client.get("/")
+    assert (answer.status, answer.text) == (400, "broken: before a byte has left in main")
 
 
 def test_exception_handlers_are_checked_and_frozen() -> None:

@@ -24,8 +24,8 @@ from differential import (
 from differential.differences import EXPECTED_DIFFERENCES, Difference
 from differential.frame import Case, record
 from differential.lives import LIFE_DIFFERENCES
-from differential.log_differences import LOG_DIFFERENCES
 from differential.objects import OBJECT_DIFFERENCES
+from differential.outside import OUTSIDE_DIFFERENCES
 
 CASES: list[Case] = [
     *test_answers.CASES,
@@ -47,7 +47,7 @@ ALL_DIFFERENCES = [
     *LIFE_DIFFERENCES,
     *OBJECT_DIFFERENCES,
     *test_error_pages.PAGE_DIFFERENCES,
-    *LOG_DIFFERENCES,
+    *OUTSIDE_DIFFERENCES,
 ]
 PATTERNS = [
     pytest.param(difference, pattern, id=f"{difference.name}: {pattern}")

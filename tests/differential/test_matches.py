@@ -217,7 +217,8 @@ def tell_domain(web: Any, kind: str, value: Any) -> Any:
 
 
 def _match(rule: Any, headers: dict[str, str]) -> Any:
-    coroutine = rule.match(SimpleNamespace(headers=headers))
+    head = SimpleNamespace(target="/")
+    coroutine = rule.match(SimpleNamespace(headers=headers, _head=head, _host=None))
     try:
         coroutine.send(None)
     except StopIteration as stop:

@@ -312,6 +312,7 @@ def _make_case(
     where = {**NESTINGS, **QUOTED_PREFIXES}[nesting]
     text = where.prefix + fitting or "/"
     target = SHAPES[shape](ENCODINGS[encoding](text.replace("{0}", VALUES[value])))
+    target = target.replace("//absolute.test", f"//{where.host}")  # as Host says, too
     call = Call(request(method, target, {"Host": where.host}))
 
     def build(web: Any) -> Any:

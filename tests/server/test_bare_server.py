@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from bascule import web
-from support.wire import PATIENCE
+from support.wire import PATIENCE, serve
 
 
 async def handler(request: web.BaseRequest) -> web.Response:
@@ -95,3 +95,27 @@ async def test_make_handler_still_works() -> None:
         await server.shutdown(5)
         await app.cleanup()
     assert (log, server.options.server_header) == (["started"], "args")
+
+
+async def test_a_domain_is_that_of_an_absolute_target() -> None:
+    """RFC 9112 section 3.2.2: its host goes before the Host field."""
+
+    async def inner(request: web.Request) -> web.Response:
+        return web.Response(text="internal")
+
+    async def outer(request: web.Request) -> web.Response:
+        return web.Response(text="public")
+
+    app, internal = web.Application(), web.Application()
+    internal.router.add_get("/", inner)
+    app.router.add_get("/", outer)
+    app.add_domain("internal.example", internal)
+    async with serve(app) as served:
+        for target, host, expected in [
+            (b"/", b"internal.example", b"internal"),
+            (b"http://public.example/", b"internal.example", b"public"),
+            (b"http://internal.example/", b"public.example", b"internal"),
+        ]:
+            async with served.connect() as wire:
+                await wire.send(b"GET %b HTTP/1.1\r\nHost: %b\r\n\r\n" % (target, host))
+                assert (await wire.read_answer())[2] == expected

@@ -108,6 +108,53 @@ async def test_start_up_errors_are_raised_and_leave_nothing() -> None:
     assert app[LOG] == ["up", "down"]
 
 
+async def test_a_start_up_error_is_raised_though_clean_up_fails_too() -> None:
+    async def fail_twice(app: web.Application) -> AsyncIterator[None]:
+        yield
+        raise RuntimeError("at the end")
+
+    async def fail(app: web.Application) -> None:
+        raise ValueError("no database")
+
+    app = make_app()
+    app.cleanup_ctx.append(fail_twice)
+    app.on_startup.append(fail)
+    with pytest.raises(ValueError, match="no database") as caught:
+        await bascule.serve(app).__aenter__()
+    assert "at the end" in caught.value.__notes__[0]
+    assert app[LOG] == ["up", "down"]
+
+
+async def test_cancelled_twice_while_it_starts_it_leaves_nothing_running() -> None:
+    starting, leaving, go = asyncio.Event(), asyncio.Event(), asyncio.Event()
+
+    async def slow(app: web.Application) -> AsyncIterator[None]:
+        try:
+            yield
+        finally:
+            leaving.set()
+            await asyncio.shield(asyncio.ensure_future(go.wait()))
+
+    async def hang(app: web.Application) -> None:
+        starting.set()
+        await asyncio.Event().wait()
+
+    app = make_app()
+    app.cleanup_ctx.append(slow)
+    app.on_startup.append(hang)
+    server = bascule.serve(app)
+    entering = asyncio.create_task(server.__aenter__())
+    await starting.wait()
+    entering.cancel()
+    await leaving.wait()
+    entering.cancel()
+    await asyncio.sleep(0)
+    go.set()
+    with pytest.raises(asyncio.CancelledError):
+        await entering
+    assert app[LOG] == ["up", "down"]
+
+
 async def test_bind_errors_are_raised_and_leave_nothing() -> None:
     app = make_app()
     with socket.create_server(("127.0.0.1", 0)) as taken:

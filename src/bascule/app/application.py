@@ -324,6 +324,8 @@ class Application(MutableMapping[str | AppKey[Any], Any]):
     ) -> _ResourceT:
         if self._frozen:
             raise RuntimeError("Cannot add sub application to frozen application")
+        if self._router.frozen:  # told before the other's paths are changed
+            raise RuntimeError("Cannot register a resource into frozen router.")
         if not isinstance(subapp, Application):
             raise TypeError(f"Sub-application must be web.Application, got {subapp!r:.200}")
         if subapp._frozen:
@@ -493,7 +495,7 @@ class Application(MutableMapping[str | AppKey[Any], Any]):
         request._match_info = match_info
         chain = self._chains.find(match_info)
         if chain.signals:
-            request._prepare_hook = partial(_send_all, chain.signals, request)
+            request._prepare_hook = partial(_send_all, chain.signals)
         if chain.client_max_size is not None:
             request._client_max_size = chain.client_max_size
         if hdrs.EXPECT in request.headers:

@@ -54,8 +54,9 @@ class Chains:
     __slots__ = ("_kept",)
 
     def __init__(self) -> None:
-        # By route; what refuses requests, by the applications on the way.
-        self._kept: dict[object, Chain] = {}
+        # Of what refuses requests, by the applications on the way; those of routes are kept by the
+        # routes, some of which live for one request only.
+        self._kept: dict[tuple[Any, ...], Chain] = {}
 
     def find(self, match_info: AbstractMatchInfo) -> Chain:
         """Give the chain for what a router has found.
@@ -68,10 +69,10 @@ class Chains:
         route = match_info._route
         if isinstance(route, SystemRoute):
             return self._find_refusal(match_info.apps)
-        kept = self._kept.get(route)
+        kept: Chain | None = route._chain
         # The same route may be reached through one application or another.
         if kept is None or kept.apps != match_info._apps:
-            kept = self._kept[route] = _build(route.handler, route, list(match_info._apps))
+            kept = route._chain = _build(route.handler, route, list(match_info._apps))
         return kept
 
     def _find_refusal(self, apps: tuple[Any, ...]) -> Chain:

@@ -84,7 +84,8 @@ class ExceptionHandlers(MutableMapping[_Key, ExceptionHandler[_RequestT]], Gener
                 return await handler(request)
             except Exception as exc:
                 answer = self.find(exc)
-                if answer is None or request._exchange.state is not State.OPEN:
+                exchange = request._exchange
+                if answer is None or (exchange.state is not State.OPEN and not exchange.withdraw()):
                     raise
                 return await answer(request, exc)
 

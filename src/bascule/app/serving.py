@@ -115,7 +115,7 @@ class Serving:
             await asyncio.wait([started, self._task], return_when=asyncio.FIRST_COMPLETED)
         except asyncio.CancelledError:
             self._task.cancel()
-            await asyncio.wait([self._task])
+            await _outwait(self._task)
             raise
         if not started.done():
             await self._task  # raises
@@ -148,7 +148,7 @@ class Serving:
             await asyncio.wait([task])
         except asyncio.CancelledError:
             task.cancel()
-            await asyncio.wait([task])
+            await _outwait(task)
             raise
 
     async def _live(self, started: "asyncio.Future[None]") -> None:
@@ -157,7 +157,27 @@ class Serving:
             self._sites = self._binding.make_sites(self.runner)
             for site in self._sites:
                 await site.start()
-            started.set_result(None)
+        except BaseException as exc:
+            await self._leave_early(exc)
+            raise
+        started.set_result(None)
+        try:
             await self._ending.wait()
         finally:
             await self.runner.cleanup()
+
+    async def _leave_early(self, exc: BaseException) -> None:
+        try:
+            await self.runner.cleanup()
+        except Exception as cleanup_exc:
+            exc.add_note(f"clean-up after the failed start failed too: {cleanup_exc!r}")
+
+
+async def _outwait(task: "asyncio.Task[None]") -> None:
+    """Wait for the end of a task that cleans up, whatever cancels this wait; each cancellation is
+    passed on to it."""
+    while not task.done():
+        try:
+            await asyncio.wait([task])
+        except asyncio.CancelledError:
+            task.cancel()

@@ -89,7 +89,7 @@ class BaseRequest(MutableMapping[str | RequestKey[Any], Any]):
         self._cookies: Mapping[str, str] | None = None
         self._content_type: tuple[str, dict[str, str]] | None = None
         # Runs the on_response_prepare signals; set by the application that took the request.
-        self._prepare_hook: Callable[[StreamResponse], Awaitable[None]] | None = None
+        self._prepare_hook: Callable[[Any, StreamResponse], Awaitable[None]] | None = None
 
     # -- the mapping
 
@@ -427,6 +427,24 @@ class BaseRequest(MutableMapping[str | RequestKey[Any], Any]):
         """
         if self._read_bytes:
             raise RuntimeError("Cannot clone request after reading its content")
+        clone = self._copy(method=method, rel_url=rel_url, headers=headers, scheme=scheme)
+        clone._host = self._host if host is None else host
+        clone._remote = self._remote if remote is None else remote
+        if client_max_size is not None:
+            clone._client_max_size = client_max_size
+        if client_max_fields is not None:
+            clone._client_max_fields = client_max_fields
+        return clone
+
+    def _copy(
+        self: _SelfT,
+        *,
+        method: str | None = None,
+        rel_url: "str | URL | None" = None,
+        headers: LooseHeaders | None = None,
+        scheme: str | None = None,
+    ) -> _SelfT:
+        """Make a request with another head; its body may have been read."""
         head = self._head
         url = None if rel_url is None else URL(rel_url)
         clone = copy.copy(self)
@@ -444,12 +462,6 @@ class BaseRequest(MutableMapping[str | RequestKey[Any], Any]):
         clone._url = None
         if headers is not None:
             clone._cookies = clone._content_type = None
-        clone._host = self._host if host is None else host
-        clone._remote = self._remote if remote is None else remote
-        if client_max_size is not None:
-            clone._client_max_size = client_max_size
-        if client_max_fields is not None:
-            clone._client_max_fields = client_max_fields
         return clone
 
     # -- the connection

@@ -40,7 +40,7 @@ class Answerable(Protocol):
     """What a response needs of the request it answers; every request has it."""
 
     _exchange: Exchange
-    _prepare_hook: Callable[[Any], Awaitable[None]] | None
+    _prepare_hook: Callable[[Any, Any], Awaitable[None]] | None
 
     @property
     def version(self) -> HttpVersion:
@@ -424,7 +424,7 @@ class StreamResponse(MutableMapping[str | ResponseKey[Any], Any]):
         self._exchange = exchange  # receivers of the signal see it as prepared
         try:
             if request._prepare_hook is not None:
-                await request._prepare_hook(self)
+                await request._prepare_hook(request, self)
             close = not self._keep_alive
             exchange.start(self._status, self._reason, self._headers.items(), close=close)
         except BaseException:

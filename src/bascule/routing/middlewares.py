@@ -97,5 +97,5 @@ def _list_candidates(path: str, append: bool, remove: bool, merge: bool) -> list
 
 
 async def _is_answered(request: Any, path: str) -> bool:
-    found = await request.app.router.resolve(request.clone(rel_url=path))
+    found = await request.app.router.resolve(request._copy(rel_url=path))
     return found.http_exception is None

@@ -187,6 +187,13 @@ class DynamicResource(Resource):
             self._pattern = re.compile(pattern)
         except re.error as exc:
             raise ValueError(f"Bad pattern '{pattern}': {exc}") from None
+        # Of how many slashes its paths are, where that is known and an expression could try a long
+        # path in many ways: parts of one segment share its characters out.
+        self._slashes: int | None = None
+        if "}{" in re.sub(r"\}[^/{]*\{", "}{", self._formatter) and all(
+            regex == self.GOOD for regex in self.regexes
+        ):
+            self._slashes = self._formatter.count("/")
 
     def __repr__(self) -> str:
         return f"<DynamicResource {self._name_for_repr()} {self._formatter}>"
@@ -213,9 +220,13 @@ class DynamicResource(Resource):
         check_prefix(prefix)
         self._pattern = re.compile(re.escape(decode_literal(prefix)) + self._pattern.pattern)
         self._formatter = quote_path(prefix) + self._formatter
+        if self._slashes is not None:
+            self._slashes += prefix.count("/")
 
     def match(self, path: str) -> dict[str, str] | None:
         """Compare a path; give the values of its variable parts, decoded."""
+        if self._slashes is not None and path.count("/") != self._slashes:
+            return None
         match = self._pattern.fullmatch(path)
         if match is None:
             return None

@@ -108,6 +108,8 @@ class AbstractRoute(ABC):
     client_max_size: int | None = None
     timeout: float | None = None
     middlewares: tuple[RequestMiddleware, ...] = ()
+    # What an application above has built around the handler.
+    _chain: Any = None
 
     def __init__(
         self,

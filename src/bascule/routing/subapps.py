@@ -9,6 +9,7 @@ from yarl import URL
 
 from ..message.request import BaseRequest
 from ..wire import hdrs
+from ..wire.grammar import split_target
 from .abstract import AbstractMatchInfo
 from .match import UrlMappingMatchInfo
 from .paths import match_path
@@ -23,6 +24,10 @@ __all__ = [
     "MatchedSubAppResource",
     "PrefixedSubAppResource",
 ]
+
+
+# Names are no longer (RFC 1035 section 2.3.4), and a port and brackets take a few more.
+_MAX_HOST = 255 + 8
 
 
 class _Router(Protocol):
@@ -159,9 +164,11 @@ class Domain(AbstractRuleMatching):
         return host if url.port == 80 else f"{host}:{url.port}"
 
     async def match(self, request: BaseRequest) -> bool:
-        """Compare the Host field; requests without one are not for it."""
-        host = request.headers.get(hdrs.HOST)
-        return bool(host) and self.match_domain(str(host))
+        """Compare the host of the request: that of an absolute target, which goes before the Host
+        field (RFC 9112 section 3.2.2). Requests without either are not for it."""
+        host = request._host or split_target(request._head.target)[0]
+        host = host or request.headers.get(hdrs.HOST, "")
+        return 0 < len(host) <= _MAX_HOST and self.match_domain(host)
 
     def match_domain(self, host: str) -> bool:
         """Compare a host, with its port or without: a domain without a port takes any."""
@@ -184,9 +191,8 @@ class MaskDomain(Domain):
     def __init__(self, domain: str) -> None:
         super().__init__(domain)
         pattern = self._domain.replace(".", r"\.").replace("*", "[^:]*")
-        port = "" if ":" in self._domain else "(:.*)?"
         self._canonical = f"{pattern}(:.*)?"
-        self._mask = re.compile(pattern + port, re.IGNORECASE)
+        self._mask = re.compile(_compile_mask(self._domain), re.IGNORECASE)
 
     @property
     def canonical(self) -> str:
@@ -196,6 +202,17 @@ class MaskDomain(Domain):
     def match_domain(self, host: str) -> bool:
         """Compare a host with the mask."""
         return self._mask.fullmatch(host) is not None
+
+
+def _compile_mask(domain: str) -> str:
+    """Make an expression of a mask whose time grows with the host alone: what a star has taken up
+    to the first place where the mask goes on is not given back."""
+    head, *middle = (re.escape(part) for part in domain.split("*"))
+    pattern = head
+    if middle:
+        *middle, tail = middle
+        pattern += "".join(f"(?>[^:]*?{part})" for part in middle) + f"[^:]*{tail}"
+    return pattern if ":" in domain else f"{pattern}(:.*)?"
 
 
 class MatchedSubAppResource(PrefixedSubAppResource):

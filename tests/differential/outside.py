@@ -1,15 +1,16 @@
-"""The differences of the access log that are meant; `test_access_log` shows each of them.
+"""The differences that are meant and that tests outside this folder show.
 
-Lines of the log are compared there with aiohttp's, and what follows is written out in full.
+Those of the access log are shown by `test_access_log`, which compares lines with aiohttp's; that of
+domains by `server.test_bare_server`.
 """
 
 from dataclasses import dataclass
 
-__all__ = ["LOG_DIFFERENCES", "LogDifference"]
+__all__ = ["OUTSIDE_DIFFERENCES", "OutsideDifference"]
 
 
 @dataclass(frozen=True, slots=True)
-class LogDifference:
+class OutsideDifference:
     """One intended difference.
 
     Attributes:
@@ -21,38 +22,42 @@ class LogDifference:
     reason: str
 
 
-LOG_DIFFERENCES = [
-    LogDifference(
+OUTSIDE_DIFFERENCES = [
+    OutsideDifference(
         name="percent signs in the format of the access log are written as documented",
         reason="aiohttp logs an error for most of them.",
     ),
-    LogDifference(
+    OutsideDifference(
         name="the access log escapes what cannot be printed",
         reason="aiohttp writes tabs and lone bytes of clients into the line as they are.",
     ),
-    LogDifference(
+    OutsideDifference(
         name="atoms of the access log can be added and overridden in a subclass",
         reason="aiohttp ignores the one and fails at the other.",
     ),
-    LogDifference(
+    OutsideDifference(
         name="an error in an access logger is logged and goes no further",
         reason="aiohttp closes the connection for errors in loggers of users.",
     ),
-    LogDifference(
+    OutsideDifference(
         name="answers that were cut are in the access log",
         reason="With 499 when the client has left, with 500 when the handler failed behind the "
         "head; aiohttp writes no line.",
     ),
-    LogDifference(
+    OutsideDifference(
         name="an access logger may be a coroutine",
         reason="aiohttp never awaits it.",
     ),
-    LogDifference(
+    OutsideDifference(
         name="an access logger is asked for each answer whether it is enabled",
         reason="Switching a log on is seen on connections that are open already.",
     ),
-    LogDifference(
+    OutsideDifference(
         name="requests that are refused for a malformed head are not in the access log",
         reason="They are told to the server's logger, which cannot be flooded.",
+    ),
+    OutsideDifference(
+        name="a domain is compared with the host of an absolute target",
+        reason="It goes before the Host field (RFC 9112 section 3.2.2), in request.host too.",
     ),
 ]
