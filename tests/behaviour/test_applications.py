@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from bascule import web
+from bascule.testing import MemoryExchange
 
 NAME = web.AppKey("NAME", str)
 GIVEN = web.AppKey("GIVEN", str)
@@ -150,6 +151,26 @@ def test_variable_parts_of_one_segment_are_not_tried_on_other_numbers_of_segment
     resource.add_prefix("/p")
     assert resource.match("/p/1-2-3-4-5") is not None
     assert resource.match("/1-2-3-4-5") is None
+
+
+@pytest.mark.parametrize(
+    ("path", "status"), [("/p", 404), ("/p/x", 200), ("/p/y", 404), ("/px", None), ("/", None)]
+)
+async def test_resource_of_a_sub_application_answers_below_its_prefix_alone(
+    path: str, status: int | None
+) -> None:
+    """Also when it is asked by someone else than a router, which asks for such paths only."""
+    inner = web.Application()
+    inner.router.add_get("/x", tell)
+    resource = web.Application().add_subapp("/p", inner)
+    found, methods = await resource.resolve(web.Request(MemoryExchange("GET", path)))
+    assert methods == set()
+    if status is None:
+        assert found is None
+    else:
+        assert found is not None
+        refusal = found.http_exception
+        assert (200 if refusal is None else refusal.status) == status
 
 
 async def test_refused_sub_application_is_as_it_was() -> None:

@@ -259,6 +259,7 @@ class PrefixResource(AbstractResource):
         assert prefix in ("", "/") or not prefix.endswith("/"), prefix
         super().__init__(name=name)
         self._prefix = quote_path(prefix)
+        self._literal = decode_literal(self._prefix).rstrip("/")
 
     @property
     def canonical(self) -> str:
@@ -268,12 +269,13 @@ class PrefixResource(AbstractResource):
     @property
     def index_key(self) -> str:
         """The prefix in the form that paths are compared in."""
-        return decode_literal(self._prefix).rstrip("/")
+        return self._literal
 
     def add_prefix(self, prefix: str) -> None:
         """Put a prefix in front."""
         check_prefix(prefix)
         self._prefix = quote_path(prefix) + self._prefix
+        self._literal = decode_literal(self._prefix).rstrip("/")
 
     def raw_match(self, prefix: str) -> bool:
         """Say no: it has no path of its own."""

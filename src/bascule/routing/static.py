@@ -76,7 +76,6 @@ class StaticResource(PrefixResource):
     ) -> None:
         super().__init__(prefix, name=name)
         self._directory = _find_directory(directory)
-        self._literal = self.index_key
         self._expect_handler = expect_handler
         self._chunk_size = chunk_size
         self._show_index = show_index
@@ -110,11 +109,6 @@ class StaticResource(PrefixResource):
         if hdrs.METH_OPTIONS in self._routes:
             raise RuntimeError("OPTIONS route was set already")
         self._add_route(hdrs.METH_OPTIONS, handler)
-
-    def add_prefix(self, prefix: str) -> None:
-        """Put a prefix in front."""
-        super().add_prefix(prefix)
-        self._literal = self.index_key
 
     def get_info(self) -> dict[str, Any]:
         """Give ``directory``, ``prefix`` and ``routes``, by method."""

@@ -98,7 +98,7 @@ class PrefixedSubAppResource(PrefixResource):
     async def resolve(self, request: BaseRequest) -> Resolved:
         """Find the route inside, if the path lies below the prefix; what is not found there is not
         found anywhere."""
-        path, prefix = match_path(request), self.index_key
+        path, prefix = match_path(request), self._literal
         if not path.startswith(prefix) or path[len(prefix) :][:1] not in ("", "/"):
             return None, set()
         return await _resolve_inside(self._app, request), set()
