@@ -340,6 +340,21 @@ class Exchange(ABC):
         return default
 
     @property
+    def protocol(self) -> Any:  # Any: the server's own kind
+        """The protocol of the connection; None where a host keeps it to itself."""
+        return None
+
+    @property
+    def transport(self) -> Any:  # Any: an asyncio transport, or what stands for it
+        """The transport of the connection; None where a host keeps it to itself."""
+        return None
+
+    @property
+    def writer(self) -> Any:  # Any: what has the methods of aiohttp's AbstractStreamWriter
+        """What bodies are written to."""
+        return self
+
+    @property
     def keeps_alive(self) -> bool:
         """Whether the connection may go on behind this answer, as far as is known now."""
         return self.head.keep_alive

@@ -3,7 +3,7 @@
 from .app.access import AbstractAccessLogger, AbstractAsyncAccessLogger, AccessLogger
 from .app.application import Application, Handler, Middleware, Request
 from .app.json_log import JSONFormatter
-from .app.protocol import Server, access_logger
+from .app.protocol import RequestHandler, Server, access_logger
 from .app.run import run_app
 from .app.runners import AppRunner, BaseRunner, GracefulExit, ServerRunner
 from .app.signals import CleanupError
@@ -189,6 +189,7 @@ __all__ = [
     "PlainResource",
     "PrefixedSubAppResource",
     "Request",
+    "RequestHandler",
     "RequestKey",
     "RequestPayloadError",
     "Resource",

@@ -57,8 +57,8 @@ class Handling:
     ) -> None:
         self._app = app
         self._logger = logger
-        self._access_logger = access_logger
-        self._debug = asyncio.get_running_loop().get_debug() if debug is None else debug
+        self.access_logger = access_logger
+        self.debug = asyncio.get_running_loop().get_debug() if debug is None else debug
         self.handler_cancellation = handler_cancellation
 
     async def __call__(self, exchange: Exchange) -> None:
@@ -70,11 +70,11 @@ class Handling:
                 response = await self._answer(request, exchange)
         else:
             response = await self._answer(request, exchange)
-        if self._access_logger is not None:
+        if self.access_logger is not None:
             if response is None:  # its handler was cancelled
                 response = _Told(exchange, 499, "Client Closed Request")
             time = monotonic() - exchange.started_at
-            await tell(self._access_logger, request, response, time, self._logger)
+            await tell(self.access_logger, request, response, time, self._logger)
 
     async def _answer(self, request: BaseRequest, exchange: Exchange) -> StreamResponse:
         """Run the handler and send its response to the end; give what is told of it in the log."""
@@ -137,10 +137,32 @@ class Handling:
             self._logger.exception("%s", exc)
         return Response(status=500, text="500: Internal Server Error")
 
-    def _handle_error(self, request: BaseRequest, exc: Exception) -> Response:
+    def make_error_page(
+        self,
+        request: BaseRequest,
+        status: int,
+        exc: BaseException | None,
+        message: str | None = None,
+    ) -> Response:
+        """Log an error and make the page that tells of it.
+
+        Args:
+            request: that met the error.
+            status: of the page.
+            exc: the error; None for none.
+            message: the whole text of a page that is not of status 500.
+        """
+        if status == 500:
+            return self._handle_error(request, exc)
+        self._logger.exception("Error handling request from %s", request.remote, exc_info=exc)
+        response = Response(status=status, text=message)
+        response.force_close()
+        return response
+
+    def _handle_error(self, request: BaseRequest, exc: BaseException | None) -> Response:
         """Log an error and make the page that tells of it, in the client's kind of text."""
         self._logger.exception("Error handling request from %s", request.remote, exc_info=exc)
-        trace = "".join(traceback.format_exception(exc)) if self._debug else None
+        trace = "".join(traceback.format_exception(exc)) if self.debug and exc else None
         title = "500 Internal Server Error"
         sentence = "Server got itself in trouble"
         if "text/html" in request.headers.get(hdrs.ACCEPT, ""):

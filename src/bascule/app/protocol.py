@@ -1,10 +1,11 @@
-"""A server for a bare handler of requests, as a factory of asyncio protocols."""
+"""A server of requests as a factory of asyncio protocols, in the shape of aiohttp's."""
 
 import asyncio
 import logging
 import platform
 from collections.abc import Awaitable, Callable
 from dataclasses import fields, replace
+from ssl import SSLContext
 from typing import Any
 
 from bascule import __version__
@@ -19,7 +20,7 @@ from ..wire.head import HeadLimits
 from .access import AbstractAccessLogger, AccessLogger, make_access_logger
 from .handling import Handler, Handling
 
-__all__ = ["Server", "access_logger", "make_options", "server_logger"]
+__all__ = ["RequestHandler", "Server", "access_logger", "make_options", "server_logger"]
 
 access_logger = logging.getLogger("bascule.access")
 server_logger = logging.getLogger("bascule.server")
@@ -27,6 +28,156 @@ server_logger = logging.getLogger("bascule.server")
 _SERVER = "Python/{} bascule/{}".format(".".join(platform.python_version_tuple()[:2]), __version__)
 _LIMITS = frozenset(field.name for field in fields(HeadLimits))
 _OPTIONS = frozenset(field.name for field in fields(ConnectionOptions)) - {"limits"}
+
+
+class RequestHandler(Connection):
+    """The protocol of one connection of a `Server`: ``request.protocol``.
+
+    Args:
+        manager: the server; asyncio makes protocols by calling it.
+        loop: without effect; the running loop is used.
+        kwargs: without effect: the options are the server's.
+    """
+
+    __slots__ = ("_manager",)
+
+    def __init__(
+        self,
+        manager: "Server",
+        *,
+        loop: asyncio.AbstractEventLoop | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(manager)
+        self._manager = manager
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {'connected' if self.connected else 'disconnected'}>"
+
+    @property
+    def connected(self) -> bool:
+        """Whether there is a transport."""
+        return self.transport is not None
+
+    # -- what it was made with
+
+    @property
+    def logger(self) -> logging.Logger:
+        """Told of errors."""
+        return self._manager.logger
+
+    @property
+    def debug(self) -> bool:
+        """Whether tracebacks are shown to clients."""
+        return self._manager._handling.debug
+
+    @property
+    def access_logger(self) -> AbstractAccessLogger | None:
+        """What writes the access log; None where there is none."""
+        return self._manager._handling.access_logger
+
+    @property
+    def access_log(self) -> logging.Logger | None:
+        """The logger of the access log; None where there is none."""
+        access = self.access_logger
+        return None if access is None else access.logger
+
+    @property
+    def keepalive_timeout(self) -> float:
+        """Seconds that an idle connection is kept."""
+        return self._manager.options.keepalive_timeout
+
+    @property
+    def max_line_size(self) -> int:
+        """Most bytes of a request line."""
+        return self._manager.options.limits.max_line_size
+
+    @property
+    def max_field_size(self) -> int:
+        """Most bytes of a header field."""
+        return self._manager.options.limits.max_field_size
+
+    @property
+    def max_headers(self) -> int:
+        """Most header fields of a request."""
+        return self._manager.options.limits.max_headers
+
+    # -- the connection
+
+    @property
+    def peername(self) -> Any:  # Any: of whatever family
+        """The address of the peer."""
+        return self.get_extra_info("peername")
+
+    @property
+    def sockname(self) -> Any:  # Any: of whatever family
+        """The address of the server's own socket."""
+        return self.get_extra_info("sockname")
+
+    @property
+    def ssl_context(self) -> SSLContext | None:
+        """The TLS context; None on a plain connection."""
+        context: SSLContext | None = self.get_extra_info("sslcontext")
+        return context
+
+    def keep_alive(self, val: bool) -> None:
+        """Let the connection go on behind the answer in progress, or close it there."""
+        self._condemned = not val
+
+    def close(self) -> None:
+        """Serve no further request: close when idle, else after the answer in progress."""
+        self.finish()
+
+    def force_close(self) -> None:
+        """Drop the connection; an answer in progress is lost."""
+        self.abort()
+
+    async def shutdown(self, timeout: float | None = 15.0) -> None:
+        """End the connection: wait for the answer in progress, then cancel it.
+
+        Args:
+            timeout: seconds to wait; None waits without limit.
+        """
+        self.finish()
+        if (task := self.task) is not None:
+            await asyncio.wait([task], timeout=timeout)
+            task.cancel()
+        self.abort()
+
+    # -- what is told, and to whom
+
+    def log_access(
+        self, request: BaseRequest, response: StreamResponse, time: float | None
+    ) -> None:
+        """Write a line of the access log.
+
+        Args:
+            request: that was answered.
+            response: what it was answered with.
+            time: seconds that it took; None writes nothing.
+        """
+        access = self.access_logger
+        if access is not None and time is not None and access.enabled:
+            access.log(request, response, time)
+
+    def log_debug(self, *args: Any, **kw: Any) -> None:
+        """Log at debug level, in debug mode."""
+        if self.debug:
+            self.logger.debug(*args, **kw)
+
+    def log_exception(self, *args: Any, **kw: Any) -> None:
+        """Log an error with its traceback."""
+        self.logger.exception(*args, **kw)
+
+    def handle_error(
+        self,
+        request: BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,
+    ) -> StreamResponse:
+        """Log an error and make the page that tells of it."""
+        return self._manager._handling.make_error_page(request, status, exc, message)
 
 
 class Server(ConnectionSet):
@@ -72,7 +223,12 @@ class Server(ConnectionSet):
             debug=debug,
             handler_cancellation=handler_cancellation,
         )
+        self._handling = handling
         super().__init__(handling, options=make_options(kwargs, logger), logger=logger)
+
+    def __call__(self) -> RequestHandler:
+        """Make the protocol of a new connection."""
+        return RequestHandler(self)
 
     @classmethod
     def _of_handling(
@@ -90,6 +246,7 @@ class Server(ConnectionSet):
         server.request_handler = app._handle
         server.request_factory = app._make_request
         server.handler_cancellation = handling.handler_cancellation
+        server._handling = handling
         ConnectionSet.__init__(server, handling, options=options, logger=logger, on_exit=on_exit)
         return server
 

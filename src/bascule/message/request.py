@@ -18,8 +18,11 @@ from ..wire.conditions import ETag, join_field, parse_etags, parse_range
 from ..wire.cookies import parse_cookies
 from ..wire.fields import find_charset, parse_content_type, parse_date
 from ..wire.grammar import HttpVersion, split_target
+from .deprecation import warn_deprecated
 from .exceptions import HTTPRequestEntityTooLarge
+from .facade import ProtocolFacade
 from .forms import FileField, FormLimits, FormValue, read_form
+from .handmade import make_by_hand
 from .keys import RequestKey, warn_once_about_str
 from .stream import LooseHeaders, StreamResponse
 
@@ -40,8 +43,10 @@ class BaseRequest(MutableMapping[str | RequestKey[Any], Any]):
         exchange: what the request came by.
         client_max_size: most bytes that `read`, `text`, `json` and `post` take; 0 for no limit.
         client_max_fields: most fields of a form; 0 for no limit.
+        task: handles the request; the running one when None.
     """
 
+    from_message = classmethod(make_by_hand)
     POST_METHODS: Final = frozenset(
         {hdrs.METH_PATCH, hdrs.METH_POST, hdrs.METH_PUT, hdrs.METH_TRACE, hdrs.METH_DELETE}
     )
@@ -54,6 +59,7 @@ class BaseRequest(MutableMapping[str | RequestKey[Any], Any]):
         "_content_type",
         "_cookies",
         "_exchange",
+        "_facade",
         "_head",
         "_host",
         "_post",
@@ -72,8 +78,10 @@ class BaseRequest(MutableMapping[str | RequestKey[Any], Any]):
         *,
         client_max_size: int = 1024**2,
         client_max_fields: int = 1000,
+        task: "asyncio.Task[None] | None" = None,
     ) -> None:
         self._exchange = exchange
+        self._facade: ProtocolFacade | None = None
         # Those of the exchange, unless `clone` has put others in their place.
         self._head = exchange.head
         self._host: str | None = None
@@ -81,7 +89,7 @@ class BaseRequest(MutableMapping[str | RequestKey[Any], Any]):
         self._client_max_size = client_max_size
         self._client_max_fields = client_max_fields
         self._state: dict[str | RequestKey[Any], Any] | None = None
-        self._task = asyncio.current_task()
+        self._task = task or asyncio.current_task()
         self._read_bytes: bytes | None = None
         self._post: MultiDictProxy[FormValue] | None = None
         self._rel_url: URL | None = None
@@ -326,6 +334,12 @@ class BaseRequest(MutableMapping[str | RequestKey[Any], Any]):
         return not isinstance(self._exchange.body, EmptyStreamReader)
 
     @property
+    def has_body(self) -> bool:
+        """Deprecated: whether some of the body is still to be read."""
+        warn_deprecated("Deprecated, use .can_read_body #2005")
+        return not self._exchange.body.at_eof()
+
+    @property
     def can_read_body(self) -> bool:
         """Whether some of the body is still to be read."""
         return not self._exchange.body.at_eof()
@@ -465,6 +479,37 @@ class BaseRequest(MutableMapping[str | RequestKey[Any], Any]):
         return clone
 
     # -- the connection
+
+    @property
+    def transport(self) -> "asyncio.Transport | None":
+        """The transport of the connection; None once it is gone. Under a host it tells what the
+        host does, and drops the connection at most."""
+        exchange = self._exchange
+        if exchange.protocol is None:
+            return cast("asyncio.Transport", self.protocol.transport)
+        transport: asyncio.Transport | None = exchange.transport
+        return transport
+
+    @property
+    def protocol(self) -> Any:  # Any: a `RequestHandler` on a server of ours, or its stand-in
+        """The protocol of the connection; under a host what stands for it."""
+        protocol = self._exchange.protocol
+        if protocol is None:
+            if self._facade is None:
+                self._facade = ProtocolFacade(self._exchange)
+            protocol = self._facade
+        return protocol
+
+    @property
+    def writer(self) -> Any:  # Any: the methods of aiohttp's AbstractStreamWriter
+        """What the body of the answer is written to."""
+        return self._exchange.writer
+
+    @property
+    def loop(self) -> asyncio.AbstractEventLoop:
+        """Deprecated: the event loop."""
+        warn_deprecated("request.loop property is deprecated")
+        return asyncio.get_running_loop()
 
     @property
     def task(self) -> "asyncio.Task[None]":

@@ -519,6 +519,11 @@ class Connection(asyncio.Protocol):
         """Value of the Server field."""
         return self._owner.options.server_header
 
+    @property
+    def transport(self) -> asyncio.Transport | None:
+        """The transport; None before there is one, and once it is gone."""
+        return None if self.phase is Phase.LOST else self._transport
+
     def get_extra_info(self, name: str, default: Any = None) -> Any:  # Any: as asyncio has it
         """Look up a fact of the transport."""
         if self._transport is None:

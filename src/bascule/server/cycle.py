@@ -25,6 +25,10 @@ class Wire(Protocol):
     def server_header(self) -> str:
         """Value of the Server field; none is sent when empty."""
 
+    @property
+    def transport(self) -> asyncio.Transport | None:
+        """The transport; None once it is gone."""
+
     def get_extra_info(self, name: str, default: Any = None) -> Any:
         """Look up a fact of the transport."""
 
@@ -64,6 +68,16 @@ class Cycle(Exchange):
     def extra(self, name: str, default: Any = None) -> Any:
         """Look up a fact of the transport, such as ``peername``."""
         return self._wire.get_extra_info(name, default)
+
+    @property
+    def protocol(self) -> Any:
+        """The connection."""
+        return self._wire
+
+    @property
+    def transport(self) -> Any:
+        """The transport of the connection; None once it is gone."""
+        return self._wire.transport
 
     @property
     def keeps_alive(self) -> bool:
