@@ -23,6 +23,7 @@ SOURCE = Path(bascule.__file__).parent
 FLOORS = {
     "wire": 1,
     "streams": 1,
+    "channel": 2,
     "exchange": 2,
     "message": 3,
     "server": 3,
@@ -35,6 +36,7 @@ FLOORS = {
     "cli": 7,
     "worker": 7,
     "aiohttp_alias": 7,
+    "pytest_fixtures": 7,
     "pytest_plugin": 7,
     "test_utils": 7,
     "__main__": 8,
@@ -44,7 +46,12 @@ WINGS = {"message", "server", "asgi"}
 EXEMPT = {ROOT}
 FREE_TO_ALL = "__version__"
 # Where an import may stand inside a function.
-LAZY = {ROOT, f"{ROOT}.cli"}
+LAZY = {
+    ROOT,
+    f"{ROOT}.cli",
+    f"{ROOT}.pytest_fixtures",  # in every run of pytest, in front of coverage
+    f"{ROOT}.testing.testclient",  # asks for aiohttp, which is optional
+}
 # Libraries that are known in some places only, and the places.
 HOMES = {"h11": {"server"}, "websockets": {"server", "wire"}, "asgiref": {"asgi"}}
 # Libraries that are unknown in some places.

@@ -10,16 +10,13 @@ import pytest
 from bascule.exchange import (
     AnswerHead,
     BodyFraming,
-    ClientConnectionResetError,
     Exchange,
     NotSupported,
     State,
 )
 from bascule.streams import EMPTY_PAYLOAD
-from bascule.testing import MemoryChannel, MemoryExchange
-
-# Messages that a channel holds for a side that does not receive.
-QUEUE = 32
+from bascule.testing import MemoryExchange
+from bascule.wire.frames import WSMsgType
 
 
 async def step(count: int = 3) -> None:
@@ -191,157 +188,10 @@ async def test_an_exchange_becomes_a_websocket() -> None:
     assert exchange.answer == AnswerHead(101, "", [("X", "y")], BodyFraming.NONE, True)
     assert (exchange.status, exchange.state) == (101, State.SWITCHED)
     assert ours.subprotocol == theirs.subprotocol == "chat"
-    await ours.send("hello")
-    assert await theirs.receive() == "hello"
-    await theirs.send(b"world")
-    assert await ours.receive() == b"world"
-
-
-# -- channels -------------------------------------------------------------------------------------
-
-
-async def test_messages_keep_their_order_and_their_kind() -> None:
-    one, other = MemoryChannel.pair()
-    messages: list[str | bytes] = ["a", b"b", "", b"", "c" * 100_000]
-    for message in messages:
-        await one.send(message)
-    assert [await other.receive() for _ in messages] == messages
-    assert one.subprotocol is None
-    assert one.close_code is None
-
-
-async def test_a_receiver_waits_for_a_message() -> None:
-    one, other = MemoryChannel.pair()
-    with begun(other.receive()) as receiving:
-        await step()
-        assert not receiving.done()
-        await one.send("a")
-        assert await receiving == "a"
-
-
-async def test_a_sender_waits_while_the_other_side_does_not_receive() -> None:
-    one, other = MemoryChannel.pair()
-    for number in range(QUEUE):
-        await one.send(str(number))
-    with begun(one.send("last")) as sending:
-        await step()
-        assert not sending.done()
-        assert await other.receive() == "0"
-        await sending
-    assert [await other.receive() for _ in range(QUEUE)] == [
-        *(str(number) for number in range(1, QUEUE)),
-        "last",
-    ]
-
-
-async def test_a_send_that_was_cancelled_sends_nothing() -> None:
-    one, other = MemoryChannel.pair()
-    for _ in range(QUEUE):
-        await one.send("a")
-    with begun(one.send("b")):
-        await step()
-    await step()
-    for _ in range(QUEUE):
-        assert await other.receive() == "a"
-    with begun(other.receive()) as receiving:
-        await step()
-        assert not receiving.done()
-
-
-async def test_a_close_is_seen_by_both_sides() -> None:
-    one, other = MemoryChannel.pair()
-    await one.send("a")
-    await one.close(4000, "bye")
-    assert one.close_code == 4000
-    assert await other.receive() == "a"
-    assert other.close_code is None
-    for _ in range(2):
-        assert await other.receive() is None
-    assert other.close_code == 4000
-    for side in (one, other):
-        with pytest.raises(ClientConnectionResetError, match="Cannot write to closing transport"):
-            await side.send("b")
-    for side in (one, other):
-        await side.close(1001)
-        assert side.close_code == 4000
-
-
-async def test_the_code_of_a_plain_close_is_1000() -> None:
-    one, other = MemoryChannel.pair()
-    await one.close()
-    assert await other.receive() is None
-    assert (one.close_code, other.close_code) == (1000, 1000)
-
-
-async def test_what_was_sent_before_a_close_is_received_behind_it() -> None:
-    one, other = MemoryChannel.pair()
-    await other.send("a")
-    await one.close()
-    assert await one.receive() == "a"
-    assert await one.receive() is None
-
-
-async def test_both_sides_may_close_at_once() -> None:
-    one, other = MemoryChannel.pair()
-    await one.close(4000)
-    await other.close(4001)
-    assert (one.close_code, other.close_code) == (4000, 4001)
-    for side in (one, other):
-        for _ in range(2):
-            assert await side.receive() is None
-
-
-async def test_a_channel_without_a_peer_is_closed() -> None:
-    channel = MemoryChannel("chat")
-    assert channel.subprotocol == "chat"
-    with pytest.raises(ClientConnectionResetError):
-        await channel.send("a")
-    await channel.close()
-
-
-async def test_a_close_ends_a_receiver_of_the_same_side() -> None:
-    one, _ = MemoryChannel.pair()
-    with begun(one.receive()) as receiving:
-        await step()
-        await one.close()
-        await step()
-        assert receiving.done()
-        assert receiving.result() is None
-
-
-async def test_a_close_does_not_wait_for_the_other_side() -> None:
-    one, other = MemoryChannel.pair()
-    for _ in range(QUEUE):
-        await one.send("a")
-    with begun(one.close()) as closing:
-        await step()
-        assert closing.done()
-    for _ in range(QUEUE):
-        assert await other.receive() == "a"
-    assert await other.receive() is None
-
-
-async def test_a_close_of_the_other_side_ends_a_sender() -> None:
-    one, other = MemoryChannel.pair()
-    for _ in range(QUEUE):
-        await one.send("a")
-    with begun(one.send("b")) as sending:
-        await step()
-        await other.close()
-        await step()
-        assert sending.done()
-        assert isinstance(sending.exception(), ClientConnectionResetError)
-
-
-async def test_a_peer_that_leaves_ends_the_channel() -> None:
-    """As `Channel.receive` promises: None once the peer has closed."""
-    exchange = MemoryExchange()
-    channel = await exchange.accept()
-    with begun(channel.receive()) as receiving:
-        await step()
-        exchange.leave(ClientConnectionResetError("x"))
-        await step()
-        assert receiving.done()
+    await ours.send(WSMsgType.TEXT, "hello")
+    assert await theirs.receive() == (WSMsgType.TEXT, "hello", "")
+    await theirs.send(WSMsgType.BINARY, b"world")
+    assert await ours.receive() == (WSMsgType.BINARY, b"world", "")
 
 
 async def test_a_request_with_a_body_becomes_no_websocket() -> None:

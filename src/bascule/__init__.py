@@ -12,12 +12,35 @@ if TYPE_CHECKING:
     from . import web as web
     from .app.serving import serve as serve
     from .message.keys import AppKey as AppKey
+    from .message.websocket import WSMessageTypeError as WSMessageTypeError
     from .wire import hdrs as hdrs
+    from .wire.frames import WebSocketError as WebSocketError
+    from .wire.frames import WSCloseCode as WSCloseCode
+    from .wire.frames import WSMessage as WSMessage
+    from .wire.frames import WSMsgType as WSMsgType
 
-__all__ = ["AppKey", "__version__", "hdrs", "serve", "web"]
+__all__ = [
+    "AppKey",
+    "WSCloseCode",
+    "WSMessage",
+    "WSMessageTypeError",
+    "WSMsgType",
+    "WebSocketError",
+    "__version__",
+    "hdrs",
+    "serve",
+    "web",
+]
 
 _MODULES = {"web": "bascule.web", "hdrs": "bascule.wire.hdrs"}
-_HOMES = {"serve": "bascule.app.serving"}
+_HOMES = {
+    "serve": "bascule.app.serving",
+    "WSCloseCode": "bascule.wire.frames",
+    "WSMessage": "bascule.wire.frames",
+    "WSMessageTypeError": "bascule.message.websocket",
+    "WSMsgType": "bascule.wire.frames",
+    "WebSocketError": "bascule.wire.frames",
+}
 
 
 def __getattr__(name: str) -> Any:  # Any: a module or a class (PEP 562)

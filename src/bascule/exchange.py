@@ -18,6 +18,7 @@ from typing import Any, Final
 
 from multidict import CIMultiDict, CIMultiDictProxy, istr
 
+from .channel import Channel, ChannelOptions, ClientConnectionResetError
 from .streams import EMPTY_PAYLOAD, StreamReader
 from .wire.framing import (
     BodyFraming,
@@ -28,12 +29,12 @@ from .wire.framing import (
     has_no_content,
 )
 from .wire.grammar import HttpVersion, HttpVersion10, HttpVersion11
+from .wire.handshake import check_handshake, list_subprotocols, wants_websocket
 from .wire.head import check_fields, check_status
 
 __all__ = [
     "AnswerHead",
     "Bytes",
-    "Channel",
     "ClientConnectionResetError",
     "Exchange",
     "Fields",
@@ -55,10 +56,6 @@ Bytes = bytes | bytearray | memoryview
 _MAX_KNOWN_NAMES = 1024
 _MAX_KNOWN_SIZE = 64
 _known_names: dict[bytes, istr] = {}
-
-
-class ClientConnectionResetError(ConnectionResetError):
-    """The peer has left: nothing can be sent to it any more."""
 
 
 class NotSupported(RuntimeError):
@@ -473,11 +470,49 @@ class Exchange(ABC):
         self._check(_Event.WRITE)
         return False
 
-    async def accept(self, fields: Fields = (), *, subprotocol: str | None = None) -> "Channel":
-        """Take up the WebSocket that the request asks for.
+    @property
+    def subprotocols(self) -> list[str]:
+        """The subprotocols that a client offers for its WebSocket, in its order."""
+        return list_subprotocols(self.head.fields)
+
+    @property
+    def asks_for_websocket(self) -> bool:
+        """Whether the request is for a WebSocket, well or badly; one with a body is not."""
+        head = self.head
+        return self.body is EMPTY_PAYLOAD and wants_websocket(head.version, head.fields)
+
+    def check_handshake(self) -> None:
+        """Find out whether the request asks for a WebSocket as it must.
 
         Raises:
+            BadHandshake: it does not.
+        """
+        check_handshake(self.head.method, self.head.version, self.head.fields)
+
+    def propose(
+        self, options: ChannelOptions, subprotocol: str | None = None
+    ) -> list[tuple[str, str]]:
+        """Give the fields that `accept` will send on its own account, with these arguments."""
+        return []
+
+    async def accept(
+        self,
+        fields: Fields = (),
+        *,
+        subprotocol: str | None = None,
+        options: ChannelOptions = ChannelOptions(),  # noqa: B008  # it never changes
+    ) -> Channel:
+        """Take up the WebSocket that the request asks for.
+
+        Args:
+            fields: of the answer; those of `propose` win over them.
+            subprotocol: one that the client has offered.
+            options: how the WebSocket is kept.
+
+        Raises:
+            BadHandshake: it asks for none.
             NotSupported: this exchange cannot become a WebSocket.
+            ClientConnectionResetError: the peer has left.
         """
         raise NotSupported("This exchange cannot become a WebSocket")
 
@@ -639,36 +674,6 @@ def _count_in_bytes(data: Bytes) -> Bytes:
     if isinstance(data, memoryview) and (data.itemsize != 1 or data.ndim != 1):
         return data.cast("B") if data.c_contiguous else data.tobytes()
     return data
-
-
-class Channel(ABC):
-    """A WebSocket that an exchange has become: whole messages both ways, until its close.
-
-    A text message is ``str``, a binary one ``bytes`` (RFC 6455 section 5.6).
-
-    Attributes:
-        subprotocol: what was agreed on in the handshake, if anything.
-        close_code: of the close that was seen or sent; None while open.
-    """
-
-    subprotocol: str | None = None
-    close_code: int | None = None
-
-    @abstractmethod
-    async def send(self, message: str | bytes) -> None:
-        """Send one message; waits while the peer does not read.
-
-        Raises:
-            ClientConnectionResetError: the channel is closed.
-        """
-
-    @abstractmethod
-    async def receive(self) -> str | bytes | None:
-        """Wait for the next message; None once the peer has closed, then and ever after."""
-
-    @abstractmethod
-    async def close(self, code: int = 1000, reason: str = "") -> None:
-        """Close the channel; a second call does nothing."""
 
 
 async def fail(exchange: Exchange, cause: BaseException) -> None:

@@ -75,6 +75,7 @@ from .message.keys import AppKey, NotAppKeyWarning, RequestKey, ResponseKey
 from .message.request import BaseRequest
 from .message.response import Response, json_bytes_response, json_response
 from .message.stream import StreamResponse
+from .message.websocket import WebSocketReady, WebSocketResponse
 from .routing.dispatcher import UrlDispatcher
 from .routing.match import UrlMappingMatchInfo
 from .routing.middlewares import middleware, normalize_path_middleware
@@ -101,6 +102,7 @@ from .routing.tables import (
 from .server.sites import BaseSite, NamedPipeSite, SockSite, TCPSite, UnixSite
 from .streams import PayloadAccessError, RequestPayloadError
 from .wire.conditions import ETag
+from .wire.frames import WSMsgType
 
 __all__ = [
     "AbstractAccessLogger",
@@ -209,6 +211,9 @@ __all__ = [
     "UrlDispatcher",
     "UrlMappingMatchInfo",
     "View",
+    "WSMsgType",
+    "WebSocketReady",
+    "WebSocketResponse",
     "access_logger",
     "delete",
     "get",

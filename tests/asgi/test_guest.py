@@ -320,8 +320,8 @@ async def test_scope_is_not_changed() -> None:
 
 async def test_other_scopes_are_refused() -> None:
     app, made = web.Application(), Call()
-    with pytest.raises(RuntimeError, match="'websocket' is not supported"):
-        await app({"type": "websocket"}, made.receive, made.send)
+    with pytest.raises(RuntimeError, match="'webtransport' is not supported"):
+        await app({"type": "webtransport"}, made.receive, made.send)
 
 
 # -- lifespan and lazy start

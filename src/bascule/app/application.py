@@ -9,9 +9,8 @@ from functools import partial
 from types import TracebackType
 from typing import Any, Protocol, TypeVar, cast, overload
 
-from ..asgi.guest import Receive, Send, serve_http
-from ..asgi.lifespan import serve_lifespan
-from ..exchange import Exchange, fail
+from ..asgi.guest import Receive, Send
+from ..exchange import Exchange
 from ..message.chainmap import ChainMapProxy
 from ..message.deprecation import warn_deprecated
 from ..message.keys import AppKey, warn_about_str
@@ -25,10 +24,10 @@ from ..routing.routes import AbstractRoute
 from ..routing.subapps import Domain, MaskDomain, MatchedSubAppResource, PrefixedSubAppResource
 from ..routing.tables import AbstractRouteDef
 from ..wire import hdrs
-from .access import AbstractAccessLogger, AccessLogger, make_access_logger
+from .access import AbstractAccessLogger, AccessLogger
+from .asgi_calls import AsgiCalls
 from .chains import Chains
 from .exception_handlers import ExceptionHandlers
-from .handling import Handling
 from .life import Life
 from .protocol import Server
 from .signals import CleanupContext, FrozenList, Signal, run_all
@@ -41,7 +40,6 @@ _ResourceT = TypeVar("_ResourceT", bound=PrefixedSubAppResource)
 
 web_logger = logging.getLogger("bascule.web")
 _NOT_GIVEN: Any = object()
-_ACCESS_LOG_NAMES = ("access_log_class", "access_log_format")
 # As asyncio decides about its own debug mode.
 _DEBUG = sys.flags.dev_mode or (
     not sys.flags.ignore_environment and bool(os.environ.get("PYTHONASYNCIODEBUG"))
@@ -55,7 +53,7 @@ class Request(BaseRequest):
 
     __slots__ = ("_match_info",)
 
-    def __init__(self, exchange: Exchange, **limits: int) -> None:
+    def __init__(self, exchange: Exchange, **limits: Any) -> None:  # Any: as of BaseRequest
         super().__init__(exchange, **limits)
         self._match_info: UrlMappingMatchInfo | None = None
 
@@ -154,7 +152,7 @@ class Application(MutableMapping[str | AppKey[Any], Any]):
         self._chains = Chains()
         self._make_signals()
         self._life = Life(self)
-        self._guest_handling: Handling | None = None
+        self._asgi_calls = AsgiCalls(self, self._life)
 
     def _make_signals(self) -> None:
         self._on_response_prepare: Signal[Request, StreamResponse] = Signal(self)
@@ -507,40 +505,12 @@ class Application(MutableMapping[str | AppKey[Any], Any]):
     # -- ASGI
 
     async def __call__(self, scope: Mapping[str, Any], receive: Receive, send: Send) -> None:
-        """Answer a call of an ASGI host: ``http`` and ``lifespan``.
+        """Answer a call of an ASGI host: ``http``, ``websocket`` and ``lifespan``.
 
         Raises:
             RuntimeError: the scope is of another type.
         """
-        kind = scope["type"]
-        if kind == "http":
-            await self._serve_guest(scope, receive, send)
-        elif kind == "lifespan":
-            await serve_lifespan(receive, send, self._life)
-        else:
-            raise RuntimeError(f"ASGI scope type {kind!r} is not supported")
-
-    async def _serve_guest(self, scope: Mapping[str, Any], receive: Receive, send: Send) -> None:
-        if not self._life.is_running:
-            try:
-                await self._life.start_lazily()
-            except Exception as exc:
-                self.logger.exception("The application failed to start")
-                await serve_http(scope, receive, send, partial(fail, cause=exc))
-                return
-        self._life.enter_context()
-        if self._guest_handling is None:
-            args = self._handler_args
-            log = {name: args[name] for name in _ACCESS_LOG_NAMES if name in args}
-            self._guest_handling = Handling(
-                self,
-                logger=args.get("logger", self.logger),
-                # None unless asked for: hosts write logs of their own.
-                access_logger=make_access_logger(args.get("access_log"), **log),
-                debug=args.get("debug", self._debug),
-                handler_cancellation=bool(args.get("handler_cancellation")),
-            )
-        await serve_http(scope, receive, send, self._guest_handling)
+        await self._asgi_calls.answer(scope, receive, send)
 
 
 async def _send_all(

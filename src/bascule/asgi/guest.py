@@ -14,13 +14,14 @@ from ..exchange import (
     State,
 )
 from ..streams import EMPTY_PAYLOAD, StreamReader
-from .scope import head_of_scope
+from .scope import fact_of_scope, head_of_scope
 
-__all__ = ["GuestExchange", "Receive", "Send", "serve_http"]
+__all__ = ["GuestExchange", "Receive", "Send", "Serve", "serve_http"]
 
 # Any: messages are dicts whose values the specification types one by one.
 Receive = Callable[[], Awaitable[Any]]
 Send = Callable[[Any], Awaitable[None]]
+Serve = Callable[[Mapping[str, Any], Receive, Send, Responder], Awaitable[None]]
 
 # Fields that belong to a connection, which is the host's (RFC 9110 section 7.6.1).
 _HOP_BY_HOP = frozenset({"transfer-encoding", "keep-alive", "upgrade", "proxy-connection", "te"})
@@ -82,11 +83,7 @@ class GuestExchange(Exchange):
 
     def extra(self, name: str, default: Any = None) -> Any:
         """Give what the scope tells of the connection: ``peername``, ``sockname``, ``scope``."""
-        if name == "scope":
-            return self._scope
-        key = {"peername": "client", "sockname": "server"}.get(name)
-        value = self._scope.get(key) if key else None
-        return default if value is None else tuple(value)
+        return fact_of_scope(self._scope, name, default)
 
     # -- the body's source
 

@@ -3,14 +3,16 @@
 import asyncio
 import logging
 from collections.abc import Mapping
-from http import HTTPStatus
 from typing import Any
 
 from asgiref.compatibility import guarantee_single_callable
 
 from ..exchange import ClientConnectionResetError, Exchange, State, fail
 from ..streams import PayloadAccessError, RequestPayloadError
-from .scope import Scope, scope_of_head
+from ..wire.handshake import BadHandshake
+from .answering import send_answer, start_answer
+from .host_socket import serve_socket_call
+from .scope import Scope, scope_of_head, socket_scope_of_head
 
 __all__ = ["Host"]
 
@@ -42,6 +44,9 @@ class Host:
         connection is cut, so that the client can tell. An OSError that `send` raised since the
         client had left is no error.
         """
+        if exchange.asks_for_websocket:
+            await self._serve_socket(exchange)
+            return
         call = _Call(exchange, self._logger)
         scope = self._make_scope(exchange)
         try:
@@ -59,6 +64,24 @@ class Host:
             what = "completing its" if started else "a"
             self._logger.error("The ASGI application returned without %s response", what)
             await fail(exchange, RuntimeError("The response is not complete"))
+
+    async def _serve_socket(self, exchange: Exchange) -> None:
+        """Answer a request for a WebSocket; a malformed one does not reach the application."""
+        try:
+            exchange.check_handshake()
+        except BadHandshake as exc:
+            fields = [("Content-Type", "text/plain; charset=utf-8"), *exc.fields.items()]
+            fields += exchange.default_fields
+            await exchange.respond(400, "Bad Request", fields, str(exc).encode("utf-8"))
+            return
+        scope = socket_scope_of_head(
+            exchange.head,
+            client=exchange.extra("peername"),
+            server=exchange.extra("sockname"),
+            subprotocols=exchange.subprotocols,
+            state=self._state,
+        )
+        await serve_socket_call(self._application, scope, exchange, self._logger)
 
     def _make_scope(self, exchange: Exchange) -> Scope:
         return scope_of_head(
@@ -127,39 +150,10 @@ class _Call:
     def _start(self, message: Mapping[str, Any]) -> None:
         if self._exchange.state in (State.HELD, State.STARTED):
             raise RuntimeError("http.response.start was sent before")
-        fields = [(_text(name), _text(value)) for name, value in message.get("headers") or ()]
-        names = {name.lower() for name, _ in fields}
-        for name, value in self._exchange.default_fields:
-            if name.lower() not in names:
-                fields.append((name, value))
-        status = message["status"]
-        if not isinstance(status, int):
-            raise TypeError(f"status must be int, got {status!r}")
-        self._exchange.start(status, _phrase(status), fields)
+        start_answer(self._exchange, message)
 
     async def _send_body(self, message: Mapping[str, Any]) -> None:
-        exchange = self._exchange
-        if exchange.state is State.OPEN:
+        if self._exchange.state is State.OPEN:
             raise RuntimeError("http.response.body was sent before http.response.start")
-        data = message.get("body") or b""
-        if not isinstance(data, bytes | bytearray | memoryview):
-            raise TypeError(f"body must be bytes, got {type(data).__name__}")
-        if message.get("more_body"):
-            await exchange.write(data)
-        else:
-            await exchange.write_eof(data)
+        if await send_answer(self._exchange, message):
             self._over.set()
-
-
-def _text(value: bytes) -> str:
-    """Read bytes of a head so that they go out again as they are."""
-    if not isinstance(value, bytes | bytearray):
-        raise TypeError(f"header names and values must be bytes, got {value!r:.100}")
-    return value.decode("utf-8", "surrogateescape")
-
-
-def _phrase(status: int) -> str:
-    try:
-        return HTTPStatus(status).phrase
-    except ValueError:
-        return ""

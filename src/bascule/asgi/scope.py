@@ -7,7 +7,14 @@ from urllib.parse import quote, unquote
 from ..exchange import Head
 from ..wire.grammar import HttpVersion, list_tokens, split_target
 
-__all__ = ["ASGI_VERSIONS", "Scope", "head_of_scope", "scope_of_head"]
+__all__ = [
+    "ASGI_VERSIONS",
+    "Scope",
+    "fact_of_scope",
+    "head_of_scope",
+    "scope_of_head",
+    "socket_scope_of_head",
+]
 
 # Any: a scope is a dict whose values the specification types one by one.
 Scope = dict[str, Any]
@@ -17,6 +24,32 @@ Scope = dict[str, Any]
 ASGI_VERSIONS: Final = {"version": "3.0", "spec_version": "2.5"}
 
 _PATH_SAFE = "/:@!$&'()*+,;=~-._"
+
+
+def socket_scope_of_head(
+    head: Head,
+    *,
+    client: Any,
+    server: Any,
+    subprotocols: list[str],
+    state: Mapping[str, Any] | None = None,
+) -> Scope:
+    """Describe a request for a WebSocket (ASGI WebSocket specification 2.5).
+
+    Args:
+        head: of the request.
+        client: see `scope_of_head`.
+        server: likewise.
+        subprotocols: that the client offers, in its order.
+        state: likewise.
+    """
+    scope = scope_of_head(head, client=client, server=server, state=state)
+    del scope["method"]
+    scope["type"] = "websocket"
+    scope["scheme"] = "wss" if head.scheme == "https" else "ws"
+    scope["subprotocols"] = subprotocols
+    scope["extensions"] = {"websocket.http.response": {}}
+    return scope
 
 
 def scope_of_head(
@@ -75,6 +108,15 @@ def head_of_scope(scope: Mapping[str, Any]) -> Head:
         root_path=root_path,
         keep_alive=_keeps_alive(version, raw_fields),
     )
+
+
+def fact_of_scope(scope: Mapping[str, Any], name: str, default: Any = None) -> Any:
+    """Give what a host's scope tells of the connection: ``peername``, ``sockname``, ``scope``."""
+    if name == "scope":
+        return scope
+    key = {"peername": "client", "sockname": "server"}.get(name)
+    value = scope.get(key) if key else None
+    return default if value is None else tuple(value)
 
 
 def _is_under(path: str, root: str) -> bool:

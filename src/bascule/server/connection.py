@@ -8,6 +8,7 @@ from contextvars import Context
 from enum import Enum
 from typing import Any, Protocol
 
+from ..channel import ChannelState
 from ..exchange import Bytes, ClientConnectionResetError, Head, Responder, State, fail
 from ..streams import (
     EMPTY_PAYLOAD,
@@ -18,8 +19,10 @@ from ..streams import (
 )
 from ..wire.grammar import BadRequest
 from ..wire.head import HeadReader, dump_head, status_line
+from .channel import SocketChannel
 from .complaints import Complaints
 from .cycle import Cycle
+from .deflate import DeflateSettings
 from .options import ConnectionOptions
 from .referee import Decoder, Incoming, judge
 from .refusals import dump_refusal
@@ -31,6 +34,8 @@ __all__ = ["Connection", "Owner", "Phase"]
 _FAREWELL = 2.0
 # Bytes of further requests that are read while one is answered; past them reading pauses.
 _MAX_AHEAD = 64 * 1024
+# States of an exchange whose responder has done all there was to do.
+_OVER = (State.ENDED, State.SWITCHED, State.GONE)
 
 
 class Phase(Enum):
@@ -39,6 +44,7 @@ class Phase(Enum):
     HEAD -> BODY | TURN   a head was accepted; a body follows it, or none
     BODY -> TURN          the body is complete
     TURN -> HEAD          the answer is complete, the connection goes on
+    TURN -> CHANNEL       the request has become a WebSocket
     any  -> FAREWELL      nothing more is served: bytes are thrown away until the peer leaves
     any  -> CLOSED        the transport is closing
     any  -> LOST          the transport is gone
@@ -47,6 +53,7 @@ class Phase(Enum):
     HEAD = "head of the next request"
     BODY = "body of the current request"
     TURN = "kept until the current request is answered"
+    CHANNEL = "of a WebSocket"
     FAREWELL = "thrown away"
     CLOSED = "none, closing"
     LOST = "none, gone"
@@ -86,6 +93,7 @@ class Connection(asyncio.Protocol):
 
     __slots__ = (
         "_ahead",
+        "_channel",
         "_condemned",
         "_continue",
         "_cycle",
@@ -116,6 +124,7 @@ class Connection(asyncio.Protocol):
         self._reader = HeadReader(owner.options.limits)
         self._decoder: Decoder | None = None
         self._cycle: Cycle | None = None
+        self._channel: SocketChannel | None = None
         self._task: asyncio.Task[None] | None = None
         # Bytes behind the current message.
         self._ahead = b""
@@ -155,6 +164,8 @@ class Connection(asyncio.Protocol):
         if self._room is not None and not self._room.done():
             self._room.set_exception(cause)
             self._room.exception()  # retrieved here: nobody may be waiting for it any more
+        if self._channel is not None:
+            self._channel.lost(cause)
         if self._cycle is not None:
             self._cycle.leave(cause)
         else:
@@ -169,6 +180,8 @@ class Connection(asyncio.Protocol):
             self._read_body(data)
         elif phase is Phase.TURN:
             self._keep(data)
+        elif phase is Phase.CHANNEL and self._channel is not None:
+            self._channel.feed(data)
 
     def eof_received(self) -> bool:
         """The peer has ended its sending half.
@@ -219,6 +232,11 @@ class Connection(asyncio.Protocol):
         """The task of the request being answered."""
         return self._task
 
+    def go_away(self) -> None:
+        """Tell the peer of a WebSocket that the server stops."""
+        if self._channel is not None and self.phase is Phase.CHANNEL:
+            self._channel.go_away()
+
     def finish(self) -> None:
         """Serve no further request: close when idle, else after the answer in progress."""
         self._condemned = True
@@ -243,8 +261,11 @@ class Connection(asyncio.Protocol):
             self._check_head(waited)
         elif self.phase is Phase.BODY:
             self._check_body(waited)
-        elif self.phase is Phase.FAREWELL and self._cycle is None and waited > _FAREWELL:
+        elif self.phase is Phase.FAREWELL and waited > _FAREWELL and not self._is_answering():
             self.abort()
+
+    def _is_answering(self) -> bool:
+        return self._cycle is not None and self._channel is None
 
     def _is_stalled(self, now: float) -> bool:
         """Whether bytes are queued and the peer has taken none for `send_timeout`."""
@@ -336,7 +357,7 @@ class Connection(asyncio.Protocol):
         if rest is not None:
             self._end_message(rest)
         elif body is not None and body.is_full:
-            self._pause_reading()
+            self.pause_reading()
         elif self._discarded > self._owner.options.lingering_size:
             self._say_farewell()
 
@@ -353,7 +374,7 @@ class Connection(asyncio.Protocol):
         leaving is seen behind them."""
         self._ahead += data
         if len(self._ahead) > _MAX_AHEAD:
-            self._pause_reading()
+            self.pause_reading()
 
     def _spoil(self, exc: BadRequest) -> None:
         """The body cannot be read on: tell its reader, serve nothing more."""
@@ -367,7 +388,7 @@ class Connection(asyncio.Protocol):
             self._answer_refusal(exc)
             return
         self.phase = Phase.FAREWELL
-        self._pause_reading()
+        self.pause_reading()
         error_class = PayloadTimeoutError if exc.status == 408 else RequestPayloadError
         error = error_class(exc.detail)
         error.__cause__ = exc
@@ -382,24 +403,73 @@ class Connection(asyncio.Protocol):
             self._continue = False
             self.write(dump_head(status_line(100, "Continue"), ()))
         self._since = self._owner.now()
-        self._resume_reading()
+        self.resume_reading()
         return None
 
     def drained(self) -> None:
         """There is room for more of the body."""
         if self.phase is Phase.BODY:
-            self._resume_reading()
+            self.resume_reading()
 
-    def _pause_reading(self) -> None:
+    def pause_reading(self) -> None:
+        """Take no more bytes from the peer."""
         if self._reading and self._transport is not None:
             self._reading = False
             self._transport.pause_reading()
 
-    def _resume_reading(self) -> None:
+    def resume_reading(self) -> None:
+        """Take bytes again."""
         if not self._reading and self._transport is not None:
             self._reading = True
             if not self._transport.is_closing():
                 self._transport.resume_reading()
+
+    # -- a WebSocket
+
+    @property
+    def deflate_settings(self) -> DeflateSettings:
+        """Memory that compression of a WebSocket may take."""
+        options = self._owner.options
+        return DeflateSettings(options.ws_window_bits, options.ws_memory_level)
+
+    @property
+    def is_reading(self) -> bool:
+        """Whether bytes are taken from the peer."""
+        return self._reading
+
+    def limit_writes(self, size: int) -> None:
+        """Set how many bytes may be queued before there is no room."""
+        if self._transport is not None:
+            self._transport.set_write_buffer_limits(high=size)
+
+    def switch(self, channel: SocketChannel) -> None:
+        """Hand all bytes behind the request to a channel, those first that are here already."""
+        self._channel = channel
+        self.phase = Phase.CHANNEL
+        ahead, self._ahead = self._ahead, b""
+        self.resume_reading()
+        if ahead:
+            channel.feed(ahead)
+        if self._owner.stopping:
+            channel.go_away()
+
+    def leave_channel(self, *, at_once: bool) -> None:
+        """Close behind what the channel wrote; unless at once, the peer may read that first."""
+        if self.phase is not Phase.CHANNEL:
+            return
+        if at_once:
+            self._close()
+        else:
+            self._say_farewell()
+
+    def _leave_switched(self) -> None:
+        """The responder of a WebSocket has returned: what it left open ends."""
+        if self.phase is not Phase.CHANNEL or self._channel is None:
+            return
+        if self._channel.state is ChannelState.CLOSING:
+            self._say_farewell()
+        else:
+            self._channel.drop(RuntimeError("The responder left without a close"))
 
     # -- answering
 
@@ -407,7 +477,7 @@ class Connection(asyncio.Protocol):
         """Tell the story of one request: have it answered, then see how the connection goes on."""
         try:
             await self._owner.responder(cycle)
-            if cycle.state not in (State.ENDED, State.GONE):
+            if cycle.state not in _OVER:
                 await fail(cycle, RuntimeError("The responder left without an answer"))
         except ClientConnectionResetError as exc:
             cycle.abort(exc)
@@ -436,7 +506,9 @@ class Connection(asyncio.Protocol):
             self._owner.closed(self)
         if self.phase in (Phase.CLOSED, Phase.LOST):
             return
-        if cycle.state is not State.ENDED:
+        if cycle.state is State.SWITCHED:
+            self._leave_switched()
+        elif cycle.state is not State.ENDED:
             self.abort()
         elif not cycle.goes_on or self.is_condemned or self._owner.stopping:
             self._say_farewell()
@@ -450,7 +522,7 @@ class Connection(asyncio.Protocol):
         self.phase = Phase.HEAD
         self._reader = HeadReader(self._owner.options.limits)
         ahead, self._ahead = self._ahead, b""
-        self._resume_reading()
+        self.resume_reading()
         if ahead:
             self._read_head(ahead)
         if self._half_closed and self.phase in (Phase.HEAD, Phase.BODY):
@@ -463,7 +535,7 @@ class Connection(asyncio.Protocol):
         if self.has_much_unread:
             self._say_farewell()
         else:
-            self._resume_reading()
+            self.resume_reading()
 
     # -- ending
 
@@ -498,7 +570,7 @@ class Connection(asyncio.Protocol):
         except OSError:  # the peer has gone, which reading paused did not show
             self._close()
             return
-        self._resume_reading()
+        self.resume_reading()
 
     def _close(self) -> None:
         self._mark_closed()

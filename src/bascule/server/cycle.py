@@ -4,21 +4,29 @@ import asyncio
 import time
 from typing import Any, Protocol
 
-from ..exchange import AnswerHead, Bytes, Exchange, Fields, Head
+from ..channel import ChannelOptions
+from ..exchange import AnswerHead, Bytes, Exchange, Fields, Head, NotSupported, _Event
 from ..streams import EMPTY_PAYLOAD, StreamReader
 from ..wire.fields import dump_date
 from ..wire.framing import BodyFraming
 from ..wire.grammar import HttpVersion10
-from ..wire.head import dump_head, status_line
+from ..wire.handshake import check_handshake, dump_accept, parse_extensions
+from ..wire.head import check_fields, dump_head, status_line
+from .channel import ChannelWire, SocketChannel
+from .deflate import Deflate, DeflateSettings, negotiate
 
 __all__ = ["Cycle", "Wire"]
 
 # Up to here a head and its body are joined into one write; beyond it copying costs more than
 # a second call.
 _JOIN_SIZE = 64 * 1024
+# Fields that an acceptance never has: they would speak of a body, or of another handshake.
+_NOT_IN_101 = frozenset(
+    {"content-length", "transfer-encoding", "sec-websocket-extensions", "sec-websocket-protocol"}
+)
 
 
-class Wire(Protocol):
+class Wire(ChannelWire, Protocol):
     """What a cycle needs of its connection."""
 
     @property
@@ -26,14 +34,18 @@ class Wire(Protocol):
         """Value of the Server field; none is sent when empty."""
 
     @property
+    def deflate_settings(self) -> DeflateSettings:
+        """Memory that compression of a WebSocket may take."""
+
+    def switch(self, channel: SocketChannel) -> None:
+        """Hand all bytes behind the request to a channel."""
+
+    @property
     def transport(self) -> asyncio.Transport | None:
         """The transport; None once it is gone."""
 
     def get_extra_info(self, name: str, default: Any = None) -> Any:
         """Look up a fact of the transport."""
-
-    def write(self, data: Bytes) -> None:
-        """Hand bytes to the transport."""
 
     @property
     def is_condemned(self) -> bool:
@@ -43,12 +55,6 @@ class Wire(Protocol):
     def has_much_unread(self) -> bool:
         """Whether so much of the body is unread that it is not worth reading away."""
 
-    def room(self) -> asyncio.Future[None] | None:
-        """Give what to await before more is written; None when there is room."""
-
-    def cut(self, cause: BaseException) -> None:
-        """Drop the connection."""
-
 
 class Cycle(Exchange):
     """One request and its answer on a connection; ends with the answer's last byte.
@@ -57,11 +63,12 @@ class Cycle(Exchange):
         goes_on: whether the connection goes on behind this answer, as its head told.
     """
 
-    __slots__ = ("_framing", "_wire", "goes_on")
+    __slots__ = ("_channel", "_framing", "_wire", "goes_on")
 
     def __init__(self, wire: Wire, head: Head, body: StreamReader = EMPTY_PAYLOAD) -> None:
         super().__init__(head, body)
         self._wire = wire
+        self._channel: SocketChannel | None = None
         self._framing = BodyFraming.NONE
         self.goes_on = head.keep_alive
 
@@ -91,6 +98,65 @@ class Cycle(Exchange):
         if self._wire.server_header:
             fields.append(("Server", self._wire.server_header))
         return fields
+
+    # -- becoming a WebSocket
+
+    def propose(
+        self, options: ChannelOptions, subprotocol: str | None = None
+    ) -> list[tuple[str, str]]:
+        """Give what an acceptance says of the handshake (RFC 6455 section 4.2.2)."""
+        head = self.head
+        key = check_handshake(head.method, head.version, head.fields)
+        fields = [
+            ("Upgrade", "websocket"),
+            ("Connection", "upgrade"),
+            ("Sec-WebSocket-Accept", dump_accept(key)),
+        ]
+        deflate = self._negotiate(options)
+        if deflate is not None:
+            fields.append(("Sec-WebSocket-Extensions", deflate.answer))
+        if subprotocol is not None:
+            fields.append(("Sec-WebSocket-Protocol", subprotocol))
+        return fields
+
+    async def accept(
+        self,
+        fields: Fields = (),
+        *,
+        subprotocol: str | None = None,
+        options: ChannelOptions = ChannelOptions(),  # noqa: B008  # it never changes
+    ) -> SocketChannel:
+        """Answer 101, and let the channel have the connection."""
+        if self.body is not EMPTY_PAYLOAD:
+            raise NotSupported("A request with a body cannot become a WebSocket")
+        pairs = self._complete(list(fields), self.propose(options, subprotocol))
+        check_fields(pairs)
+        self._move(_Event.ACCEPT)
+        self.status = 101
+        head = dump_head(status_line(101, "Switching Protocols"), pairs)
+        self.bytes_sent += len(head)
+        self._wire.write(head)
+        channel = self._channel = SocketChannel(
+            self._wire, self, options, subprotocol=subprotocol, deflate=self._negotiate(options)
+        )
+        self._wire.switch(channel)
+        return channel
+
+    def _negotiate(self, options: ChannelOptions) -> Deflate | None:
+        if not options.compress:
+            return None
+        return negotiate(parse_extensions(self.head.fields), self._wire.deflate_settings)
+
+    def _complete(
+        self, fields: list[tuple[str, str]], proposed: list[tuple[str, str]]
+    ) -> list[tuple[str, str]]:
+        """Put what is proposed in front, unless it stands among the fields already; what would
+        contradict it is dropped, and what frames a body, since there is none."""
+        own = {name.lower() for name, _ in proposed} | _NOT_IN_101
+        kept = [pair for pair in fields if pair[0].lower() not in own or pair in proposed]
+        pairs = [pair for pair in proposed if pair not in kept] + kept
+        names = {name.lower() for name, _ in pairs}
+        return pairs + [pair for pair in self.default_fields if pair[0].lower() not in names]
 
     async def _emit(
         self, head: AnswerHead | None, data: Bytes, end: bool, trailers: Fields

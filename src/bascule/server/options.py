@@ -21,6 +21,8 @@ class ConnectionOptions:
         lingering_time: an unread body after its answer is read and thrown away for so long,
         lingering_size: and up to so many bytes, before the connection is closed.
         read_bufsize: low-water mark of a request body; reading pauses at twice that.
+        ws_window_bits: of compressed WebSocket messages, 9 to 15; clients are asked to keep to it.
+        ws_memory_level: of their compressor, 1 to 9.
         tcp_keepalive: switch on SO_KEEPALIVE for accepted sockets.
         server_header: value of the Server field; none is sent when empty.
         limits: of request heads.
@@ -34,6 +36,8 @@ class ConnectionOptions:
     lingering_time: float = 10.0
     lingering_size: int = 256 * 1024
     read_bufsize: int = 2**18
+    ws_window_bits: int = 12
+    ws_memory_level: int = 5
     tcp_keepalive: bool = True
     server_header: str = ""
     limits: HeadLimits = field(default_factory=HeadLimits)

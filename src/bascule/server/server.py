@@ -131,6 +131,8 @@ class ConnectionSet:
         Cancelled itself, it drops what is left at once.
         """
         self.close_idle()
+        for connection in list(self._connections):
+            connection.go_away()
         try:
             await self._wait(timeout, self._empty, self._hurried)
             if self._connections:

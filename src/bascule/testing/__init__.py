@@ -1,5 +1,6 @@
-"""Tools for tests: an exchange in memory, without sockets and without a server."""
+"""Tools for tests: an exchange in memory, without sockets."""
 
-from .memory import MemoryChannel, MemoryExchange
+from .channel import MemoryChannel
+from .memory import MemoryExchange
 
 __all__ = ["MemoryChannel", "MemoryExchange"]

@@ -1,17 +1,16 @@
 """An exchange in memory: the request is given, the answer is recorded."""
 
 import asyncio
-from collections import deque
 from collections.abc import Iterable, Mapping
 from functools import partial
 from typing import Any
 
 from multidict import CIMultiDict
 
+from ..channel import ChannelOptions
 from ..exchange import (
     AnswerHead,
     Bytes,
-    Channel,
     ClientConnectionResetError,
     Exchange,
     Fields,
@@ -24,11 +23,9 @@ from ..streams import EMPTY_PAYLOAD, StreamReader
 from ..wire.framing import BodyFraming
 from ..wire.grammar import HttpVersion, HttpVersion11
 from ..wire.head import check_fields
+from .channel import MemoryChannel
 
-__all__ = ["MemoryChannel", "MemoryExchange"]
-
-# Messages that a channel holds for a side that does not receive; the sender waits beyond it.
-_QUEUE = 32
+__all__ = ["MemoryExchange"]
 
 
 class MemoryExchange(Exchange):
@@ -38,12 +35,14 @@ class MemoryExchange(Exchange):
         method: of the request.
         target: of the request, as it would be sent.
         fields: of the request; a Host is put in where there is none.
-        body: whole, or as pieces that the reader gets one by one; None for no body. A
-            Content-Length is put in for a whole one, a Transfer-Encoding for pieces.
+        body: whole, or as pieces that the reader gets one by one, or as a reader that others feed;
+            None for no body. A Content-Length is put in for a whole one, a Transfer-Encoding for
+            the others, unless there is a Content-Length.
         version: HTTP version.
         scheme: of the connection.
         root_path: the prefix of a mount.
         extra: facts of the connection, by name.
+        websocket: it asks for a WebSocket, whatever its fields say.
 
     Attributes:
         informed: status and fields of each interim answer.
@@ -57,6 +56,7 @@ class MemoryExchange(Exchange):
 
     __slots__ = (
         "_extra",
+        "_websocket",
         "answer",
         "channel",
         "complete",
@@ -72,22 +72,24 @@ class MemoryExchange(Exchange):
         target: str = "/",
         *,
         fields: Mapping[str, str] | Iterable[tuple[str, str]] = (),
-        body: bytes | Iterable[bytes] | None = None,
+        body: bytes | Iterable[bytes] | StreamReader | None = None,
         version: HttpVersion = HttpVersion11,
         scheme: str = "http",
         root_path: str = "",
         extra: Mapping[str, Any] | None = None,
+        websocket: bool = False,
     ) -> None:
         given: CIMultiDict[str] = CIMultiDict(fields)
         given.setdefault("Host", "localhost")
         if isinstance(body, bytes):
             given.setdefault("Content-Length", str(len(body)))
-        elif body is not None:
+        elif body is not None and "Content-Length" not in given:
             given.setdefault("Transfer-Encoding", "chunked")
         raw = tuple((n.encode(), v.encode("utf-8", "surrogateescape")) for n, v in given.items())
         head = Head(method, target, raw, version=version, scheme=scheme, root_path=root_path)
         super().__init__(head, _make_body(body))
         self._extra = {"peername": ("127.0.0.1", 1), "sockname": ("127.0.0.1", 80), **(extra or {})}
+        self._websocket = websocket
         self.informed: list[tuple[int, list[tuple[str, str]]]] = []
         self.answer: AnswerHead | None = None
         self.sent = b""
@@ -106,9 +108,23 @@ class MemoryExchange(Exchange):
         """Give what was given for this name."""
         return self._extra.get(name, default)
 
+    @property
+    def asks_for_websocket(self) -> bool:
+        """Whether the request is for a WebSocket."""
+        return self._websocket or super().asks_for_websocket
+
+    def check_handshake(self) -> None:
+        """Find out whether the request asks for a WebSocket."""
+        if not self._websocket:
+            super().check_handshake()
+
     async def accept(
-        self, fields: Fields = (), *, subprotocol: str | None = None
-    ) -> "MemoryChannel":
+        self,
+        fields: Fields = (),
+        *,
+        subprotocol: str | None = None,
+        options: ChannelOptions = ChannelOptions(),  # noqa: B008  # it never changes
+    ) -> MemoryChannel:
         """Become a WebSocket; the peer's side is in `channel`.
 
         Raises:
@@ -121,8 +137,8 @@ class MemoryExchange(Exchange):
         self._move(_Event.ACCEPT)
         self.status = 101
         self.answer = AnswerHead(101, "", pairs, BodyFraming.NONE, True)
-        ours, self.channel = MemoryChannel.pair(subprotocol)
-        self.gone.then(partial(ours.lose, 1006))
+        ours, self.channel = MemoryChannel.pair(options, subprotocol=subprotocol)
+        self.gone.then(partial(ours.lost, ClientConnectionResetError("Connection lost")))
         return ours
 
     async def _emit(
@@ -147,9 +163,11 @@ class MemoryExchange(Exchange):
         self.complete = False
 
 
-def _make_body(body: bytes | Iterable[bytes] | None) -> StreamReader:
+def _make_body(body: bytes | Iterable[bytes] | StreamReader | None) -> StreamReader:
     if body is None or body == b"":
         return EMPTY_PAYLOAD
+    if isinstance(body, StreamReader):
+        return body
     if isinstance(body, bytes):
         reader = StreamReader()
         reader.feed_data(body)
@@ -176,64 +194,3 @@ class _Pieces:
 
     def drained(self) -> None:
         """Do nothing: pieces come when they are wanted."""
-
-
-class MemoryChannel(Channel):
-    """One side of a WebSocket in memory; made in pairs."""
-
-    def __init__(self, subprotocol: str | None = None) -> None:
-        self.subprotocol = subprotocol
-        self._peer: MemoryChannel | None = None
-        self._inbox: deque[str | bytes] = deque()
-        # Set when a message, room for one, or an end has come.
-        self._changed = asyncio.Event()
-
-    @classmethod
-    def pair(cls, subprotocol: str | None = None) -> "tuple[MemoryChannel, MemoryChannel]":
-        """Make both sides of a channel."""
-        one, other = cls(subprotocol), cls(subprotocol)
-        one._peer, other._peer = other, one
-        return one, other
-
-    async def send(self, message: str | bytes) -> None:
-        """Send one message to the other side; waits while its queue is full."""
-        while True:
-            peer = self._peer
-            if peer is None or self.close_code is not None or peer.close_code is not None:
-                raise ClientConnectionResetError("Cannot write to closing transport")
-            if len(peer._inbox) < _QUEUE:
-                peer._inbox.append(message)
-                peer._changed.set()
-                return
-            await self._wait()
-
-    async def receive(self) -> str | bytes | None:
-        """Wait for a message of the other side; None once either side has closed and what was
-        sent before that was received."""
-        while not self._inbox:
-            peer = self._peer
-            if self.close_code is None and peer is not None and peer.close_code is not None:
-                self.close_code = peer.close_code
-            if self.close_code is not None or peer is None:
-                return None
-            await self._wait()
-        message = self._inbox.popleft()
-        if self._peer is not None:
-            self._peer._changed.set()
-        return message
-
-    async def close(self, code: int = 1000, reason: str = "") -> None:
-        """Close both sides; what was sent before is still received."""
-        self.lose(code)
-
-    def lose(self, code: int) -> None:
-        """End this side, as `close` does or since the peer has left; waits of both sides end."""
-        if self.close_code is None:
-            self.close_code = code
-            self._changed.set()
-            if self._peer is not None:
-                self._peer._changed.set()
-
-    async def _wait(self) -> None:
-        self._changed.clear()
-        await self._changed.wait()

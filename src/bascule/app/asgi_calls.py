@@ -1,0 +1,86 @@
+"""Calls of an ASGI host, answered by a native application."""
+
+import logging
+from collections.abc import Mapping
+from functools import partial
+from typing import Any, Protocol
+
+from ..asgi.guest import Receive, Send, Serve, serve_http
+from ..asgi.guest_socket import serve_websocket
+from ..asgi.lifespan import serve_lifespan
+from ..exchange import fail
+from .access import make_access_logger
+from .handling import Handler, Handling
+from .life import Life, Living
+
+__all__ = ["AsgiCalls", "Callee"]
+
+_ACCESS_LOG_NAMES = ("access_log_class", "access_log_format")
+_SERVE: dict[str, Serve] = {"http": serve_http, "websocket": serve_websocket}
+
+
+class Callee(Handler, Living, Protocol):
+    """What answers them: an application."""
+
+    logger: logging.Logger
+    _handler_args: dict[str, Any]
+    _debug: bool | None
+
+
+class AsgiCalls:
+    """Answers the calls of ASGI hosts, one host after another.
+
+    The application is started by the host's lifespan or, where there is none, by the first
+    request.
+
+    Args:
+        app: that is called.
+        life: of the application.
+    """
+
+    def __init__(self, app: Callee, life: Life) -> None:
+        self._app = app
+        self._life = life
+        self._handling: Handling | None = None
+
+    async def answer(self, scope: Mapping[str, Any], receive: Receive, send: Send) -> None:
+        """Answer one call: ``http``, ``websocket`` or ``lifespan``.
+
+        Raises:
+            RuntimeError: the scope is of another type.
+        """
+        kind = scope["type"]
+        if kind == "lifespan":
+            await serve_lifespan(receive, send, self._life)
+        elif kind in _SERVE:
+            await self._serve(_SERVE[kind], scope, receive, send)
+        else:
+            raise RuntimeError(f"ASGI scope type {kind!r} is not supported")
+
+    async def _serve(
+        self, serve: Serve, scope: Mapping[str, Any], receive: Receive, send: Send
+    ) -> None:
+        if not self._life.is_running:
+            try:
+                await self._life.start_lazily()
+            except Exception as exc:
+                self._app.logger.exception("The application failed to start")
+                await serve(scope, receive, send, partial(fail, cause=exc))
+                return
+        self._life.enter_context()
+        if self._handling is None:
+            self._handling = self._make_handling()
+        await serve(scope, receive, send, self._handling)
+
+    def _make_handling(self) -> Handling:
+        app = self._app
+        args = app._handler_args
+        log = {name: args[name] for name in _ACCESS_LOG_NAMES if name in args}
+        return Handling(
+            app,
+            logger=args.get("logger", app.logger),
+            # None unless asked for: hosts write logs of their own.
+            access_logger=make_access_logger(args.get("access_log"), **log),
+            debug=args.get("debug", app._debug),
+            handler_cancellation=bool(args.get("handler_cancellation")),
+        )

@@ -1,0 +1,283 @@
+"""A WebSocket from its handshake to its end, seen alike from every server, host and test.
+
+An exchange that was accepted becomes a `Channel`: whole messages both ways, pings, and closes. What
+the kinds of channel differ in is behind four hooks; the state is one table, here.
+"""
+
+import asyncio
+from abc import ABC, abstractmethod
+from collections import deque
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Final
+
+from .wire.frames import CLOSED, CLOSING, WebSocketError, WSCloseCode, WSMessage, WSMsgType
+
+__all__ = ["Channel", "ChannelOptions", "ChannelState", "ClientConnectionResetError", "Payload"]
+
+Payload = str | bytes | bytearray | memoryview
+
+# Bytes of messages that wait to be received; reading pauses beyond it.
+_INBOX_SIZE: Final = 128 * 1024
+# What a message counts for besides its data, so that empty ones have a bound too.
+_MESSAGE_COST: Final = 128
+
+
+class ClientConnectionResetError(ConnectionResetError):
+    """The peer has left: nothing can be sent to it any more."""
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelOptions:
+    """How a WebSocket is kept.
+
+    Attributes:
+        max_size: messages of so many bytes or more are refused, inflated or not; 0 for no limit.
+        compress: let messages be compressed, if the client offers it.
+        write_limit: bytes that may be queued before `Channel.send` waits.
+        heartbeat: seconds without a byte of the peer after which it is pinged; None for never. It
+            is lost when nothing comes within half of that. Where pings are the host's, it
+            is without effect.
+        autoping: answer pings, and hide pings and pongs.
+        autoclose: answer a close with the same code, at once.
+        decode_text: give text as str; else as the bytes that came, which nobody has checked.
+    """
+
+    max_size: int = 4 * 1024 * 1024
+    compress: bool = True
+    write_limit: int = 256 * 1024
+    heartbeat: float | None = None
+    autoping: bool = True
+    autoclose: bool = False
+    decode_text: bool = True
+
+
+class ChannelState(IntEnum):
+    """Where the closing handshake stands (RFC 6455 section 7)."""
+
+    OPEN = 0
+    CLOSING = 1  # our close is sent, the peer's is awaited
+    CLOSE_RECEIVED = 2  # the peer's close has come, ours is to be sent
+    CLOSED = 3  # both were
+    LOST = 4  # dropped by either side without that
+
+
+class _Event(IntEnum):
+    """What happens to a channel: `SEND` and `CLOSE` by its owner, the others by the peer's side."""
+
+    SEND = 0
+    CLOSE = 1
+    CLOSE_CAME = 2
+    LOSE = 3
+
+
+_S = ChannelState
+# The state behind each event; None is an error, the same state is no change.
+_TRANSITIONS: Final = {
+    _S.OPEN: (_S.OPEN, _S.CLOSING, _S.CLOSE_RECEIVED, _S.LOST),
+    _S.CLOSING: (None, _S.CLOSING, _S.CLOSED, _S.LOST),
+    # Data may still be sent behind the peer's close, until ours.
+    _S.CLOSE_RECEIVED: (_S.CLOSE_RECEIVED, _S.CLOSED, _S.CLOSE_RECEIVED, _S.LOST),
+    _S.CLOSED: (None, _S.CLOSED, _S.CLOSED, _S.CLOSED),
+    _S.LOST: (None, _S.LOST, _S.LOST, _S.LOST),
+}
+
+
+class Channel(ABC):
+    """A WebSocket that an exchange has become.
+
+    One task receives at a time; any may send.
+
+    Args:
+        options: how it is kept.
+        subprotocol: what was agreed on in the handshake, if anything.
+        compress: window bits of our compressed messages; 0 where none are.
+
+    Attributes:
+        close_code: of the peer's close; 1006 once the channel was lost; None before.
+        lost_by: why it was lost, if it was.
+    """
+
+    def __init__(
+        self, options: ChannelOptions, *, subprotocol: str | None = None, compress: int = 0
+    ) -> None:
+        self.options = options
+        self.subprotocol = subprotocol
+        self.compress = compress
+        self.close_code: int | None = None
+        self.lost_by: BaseException | None = None
+        self._state = ChannelState.OPEN
+        self._inbox: deque[WSMessage] = deque()
+        self._inbox_size = 0
+        # Whoever receives waits here; the result says whether it was called back.
+        self._waiter: asyncio.Future[bool] | None = None
+
+    @property
+    def state(self) -> ChannelState:
+        """Where the closing handshake stands."""
+        return self._state
+
+    # -- receiving
+
+    async def receive(self) -> WSMessage:
+        """Wait for the next message. A cancelled wait loses none.
+
+        Returns:
+            TEXT, BINARY, PING, PONG; CLOSE with code and reason, which is the last; ERROR with a
+            `WebSocketError`, likewise; CLOSING when it was called back by `call_back`; CLOSED, now
+            and ever after, when nothing comes any more.
+        """
+        while not self._inbox:
+            if not self._is_expecting():
+                return CLOSED
+            self._waiter = asyncio.get_running_loop().create_future()
+            self._listen()
+            try:
+                if await self._waiter:
+                    return CLOSING
+            finally:
+                self._waiter = None
+        was_full = self._is_full()
+        message = self._inbox.popleft()
+        self._inbox_size -= _size(message)
+        if was_full and not self._is_full():
+            self._resume()
+        return message
+
+    def call_back(self) -> None:
+        """Let the `receive` that waits now return CLOSING."""
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(True)
+
+    def _is_expecting(self) -> bool:
+        return self._state in (ChannelState.OPEN, ChannelState.CLOSING)
+
+    def _is_open(self) -> bool:
+        """Whether messages may be sent."""
+        return self._state in (ChannelState.OPEN, ChannelState.CLOSE_RECEIVED)
+
+    def _is_full(self) -> bool:
+        return self._inbox_size > _INBOX_SIZE
+
+    def _put(self, message: WSMessage) -> None:
+        self._inbox.append(message)
+        self._inbox_size += _size(message)
+        self._wake()
+
+    def _wake(self) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(False)
+
+    # -- sending
+
+    async def send(self, kind: WSMsgType, data: Payload, compress: int | None = None) -> None:
+        """Send a message, a ping or a pong; waits while the peer does not read.
+
+        Args:
+            kind: TEXT, BINARY, PING or PONG.
+            data: of a text str, or its UTF-8; of a ping or pong at most 125 bytes.
+            compress: window bits for this message, 0 for none; None for what was agreed on.
+
+        Raises:
+            ClientConnectionResetError: a close was sent, or the peer has left.
+        """
+        self._move(_Event.SEND)
+        await self._emit(kind, data, compress)
+
+    async def close(self, code: int = WSCloseCode.OK, reason: bytes = b"") -> None:
+        """Send a close; the peer's is then to be received. A second call does nothing.
+
+        Args:
+            code: one that may be sent, or 1005 for a close without a code.
+            reason: UTF-8, at most 123 bytes.
+
+        Raises:
+            ClientConnectionResetError: the peer has left.
+        """
+        if self._begin_close():
+            await self._emit_close(code, reason)
+
+    def _begin_close(self) -> bool:
+        """Take note of our close; say whether it is to be sent."""
+        before = self._state
+        self._move(_Event.CLOSE)
+        return self._state is not before
+
+    def drop(self, cause: BaseException) -> None:
+        """Cut the connection without a close."""
+        if self._state not in (ChannelState.CLOSED, ChannelState.LOST):
+            self._lose(cause)
+            self._cut(cause)
+
+    # -- what comes from the peer's side
+
+    def _deliver(self, message: WSMessage) -> None:
+        """Take up a message of the peer."""
+        kind = message.type
+        if kind is WSMsgType.CLOSE:
+            self._close_came(message)
+        elif kind is WSMsgType.PING and self.options.autoping:
+            self._answer_ping(message.data)
+        elif kind is not WSMsgType.PONG or not self.options.autoping:
+            self._put(message)
+
+    def _close_came(self, message: WSMessage) -> None:
+        self._move(_Event.CLOSE_CAME)
+        self.close_code = message.data
+        self._put(message)
+        if self.options.autoclose and self._begin_close():
+            self._push_close(message.data, b"")
+
+    def _fail(self, error: WebSocketError) -> None:
+        """End it since the peer has broken the protocol; what came before is still received."""
+        self._put(WSMessage(WSMsgType.ERROR, error, None))
+        self._lose(error)
+
+    def _lose(self, cause: BaseException) -> None:
+        """Take note that nothing comes any more, and nothing goes."""
+        if self._state in (ChannelState.CLOSED, ChannelState.LOST):
+            return
+        self._move(_Event.LOSE)
+        self.lost_by = cause
+        self.close_code = WSCloseCode.ABNORMAL_CLOSURE
+        self._wake()
+
+    def _move(self, event: _Event) -> None:
+        state = _TRANSITIONS[self._state][event]
+        if state is None:
+            raise ClientConnectionResetError("Cannot write to closing transport")
+        self._state = state
+
+    # -- hooks
+
+    @abstractmethod
+    async def _emit(self, kind: WSMsgType, data: Payload, compress: int | None) -> None:
+        """Send a message; wait while there is no room."""
+
+    async def _emit_close(self, code: int, reason: bytes) -> None:
+        """Send a close."""
+        self._push_close(code, reason)
+
+    @abstractmethod
+    def _push_close(self, code: int, reason: bytes) -> None:
+        """Send a close, without waiting."""
+
+    @abstractmethod
+    def _cut(self, cause: BaseException) -> None:
+        """Drop the connection now."""
+
+    # The rest may be left out.
+
+    def _answer_ping(self, data: bytes) -> None:  # noqa: B027
+        """Send a pong, without waiting."""
+
+    def _listen(self) -> None:  # noqa: B027
+        """Somebody waits for a message."""
+
+    def _resume(self) -> None:  # noqa: B027
+        """There is room in the inbox again."""
+
+
+def _size(message: WSMessage) -> int:
+    data = message.data
+    return _MESSAGE_COST + (len(data) if isinstance(data, str | bytes) else 0)

@@ -1,0 +1,193 @@
+"""WebSocket frames: the kinds of messages, the codes of closes, and the lane of short frames."""
+
+import json
+import struct
+from collections.abc import Callable
+from enum import IntEnum
+from typing import Any, Final, NamedTuple
+
+__all__ = [
+    "CLOSED",
+    "CLOSING",
+    "MAX_CONTROL_SIZE",
+    "NO_CODE",
+    "WSCloseCode",
+    "WSMessage",
+    "WSMessageTextBytes",
+    "WSMsgType",
+    "WebSocketError",
+    "cut_reason",
+    "dump_close",
+    "dump_frame_head",
+    "is_sendable_code",
+    "make_message",
+    "read_short_frame",
+]
+
+# Bytes of a control frame's payload (RFC 6455 section 5.5).
+MAX_CONTROL_SIZE: Final = 125
+# What stands for a close frame without a code (RFC 6455 section 7.1.5); never on the wire.
+NO_CODE: Final = 1005
+
+
+class WSMsgType(IntEnum):
+    """The kind of a message: the opcodes of RFC 6455, and what tells of the connection."""
+
+    CONTINUATION = 0x0
+    TEXT = 0x1
+    BINARY = 0x2
+    PING = 0x9
+    PONG = 0xA
+    CLOSE = 0x8
+    CLOSING = 0x100
+    CLOSED = 0x101
+    ERROR = 0x102
+
+    text = TEXT
+    binary = BINARY
+    ping = PING
+    pong = PONG
+    close = CLOSE
+    closing = CLOSING
+    closed = CLOSED
+    error = ERROR
+
+
+class WSCloseCode(IntEnum):
+    """Codes of close frames that have names (RFC 6455 section 7.4.1 and IANA's registry)."""
+
+    OK = 1000
+    GOING_AWAY = 1001
+    PROTOCOL_ERROR = 1002
+    UNSUPPORTED_DATA = 1003
+    ABNORMAL_CLOSURE = 1006
+    INVALID_TEXT = 1007
+    POLICY_VIOLATION = 1008
+    MESSAGE_TOO_BIG = 1009
+    MANDATORY_EXTENSION = 1010
+    INTERNAL_ERROR = 1011
+    SERVICE_RESTART = 1012
+    TRY_AGAIN_LATER = 1013
+    BAD_GATEWAY = 1014
+
+
+class WSMessage(NamedTuple):
+    """One message, or what is told of the connection in its place.
+
+    Attributes:
+        type: of the message.
+        data: text, bytes, the code of a close, or an error.
+        extra: the reason of a close.
+    """
+
+    type: WSMsgType
+    data: Any  # Any: by the type
+    extra: str | None
+
+    def json(self, *, loads: Callable[[Any], Any] = json.loads) -> Any:
+        """Parse the data as JSON."""
+        return loads(self.data)
+
+
+class WSMessageTextBytes(WSMessage):
+    """A text message that was left as bytes."""
+
+    __slots__ = ()
+
+
+class WebSocketError(Exception):
+    """The peer has broken the protocol.
+
+    Args:
+        code: of the close frame that tells it so.
+        message: what it did.
+    """
+
+    def __init__(self, code: int, message: str) -> None:
+        self.code = code
+        super().__init__(code, message)
+
+    def __str__(self) -> str:
+        return str(self.args[1])
+
+
+def make_message(
+    kind: WSMsgType, data: str | bytes | bytearray | memoryview, decode_text: bool = True
+) -> WSMessage:
+    """Make the message that is received where these data were sent.
+
+    Raises:
+        UnicodeDecodeError: text that is no UTF-8.
+    """
+    if kind is not WSMsgType.TEXT:
+        return WSMessage(kind, data.encode() if isinstance(data, str) else bytes(data), "")
+    if not decode_text:
+        raw = data.encode("utf-8") if isinstance(data, str) else bytes(data)
+        return WSMessageTextBytes(kind, raw, "")
+    return WSMessage(kind, data if isinstance(data, str) else bytes(data).decode("utf-8"), "")
+
+
+CLOSING: Final = WSMessage(WSMsgType.CLOSING, None, None)
+CLOSED: Final = WSMessage(WSMsgType.CLOSED, None, None)
+
+_UNSENDABLE = frozenset({1004, 1005, 1006, 1015})
+
+
+def is_sendable_code(code: object) -> bool:
+    """Whether a close frame may carry this code (RFC 6455 section 7.4)."""
+    if not isinstance(code, int):
+        return False
+    return (1000 <= code <= 1014 and code not in _UNSENDABLE) or 3000 <= code < 5000
+
+
+def dump_close(code: int, reason: bytes) -> bytes:
+    """Write the payload of a close frame; it is empty for `NO_CODE`."""
+    return b"" if code == NO_CODE else code.to_bytes(2, "big") + reason
+
+
+def cut_reason(reason: bytes) -> bytes:
+    """Make of a close's reason what may be sent: valid UTF-8 of at most 123 bytes."""
+    text = reason.decode("utf-8", "replace").encode("utf-8")
+    return text[: MAX_CONTROL_SIZE - 2].decode("utf-8", "ignore").encode("utf-8")
+
+
+_SHORT = struct.Struct("!BBH")
+_LONG = struct.Struct("!BBQ")
+
+
+def dump_frame_head(opcode: int, size: int, *, rsv1: bool = False) -> bytes:
+    """Write the head of an unmasked final frame (RFC 6455 section 5.2)."""
+    first = 0x80 | opcode | (0x40 if rsv1 else 0)
+    if size < 126:
+        return bytes((first, size))
+    if size < 65536:
+        return _SHORT.pack(first, 126, size)
+    return _LONG.pack(first, 127, size)
+
+
+def read_short_frame(buffer: bytearray, at: int) -> tuple[int, bytes, int] | None:
+    """Read a short frame that is complete: the lane beside the full parser.
+
+    A frame is taken if it is final, text or binary, masked, plain, and of at most 125 bytes.
+
+    Args:
+        buffer: where it is.
+        at: where it begins.
+
+    Returns:
+        its opcode, its payload, and where it ends; None for any other frame.
+    """
+    end = at + 6
+    if len(buffer) < end:
+        return None
+    first = buffer[at]
+    size = buffer[at + 1] ^ 0x80  # past 125 where the frame is longer, or not masked
+    if (first != 0x81 and first != 0x82) or size > 125:
+        return None
+    start, end = end, end + size
+    if len(buffer) < end:
+        return None
+    key = int.from_bytes(buffer[at + 2 : start] * (size // 4 + 1), "little")
+    mask = key & ((1 << (size * 8)) - 1)
+    data = int.from_bytes(buffer[start:end], "little") ^ mask
+    return first & 0x0F, data.to_bytes(size, "little"), end
