@@ -81,7 +81,9 @@ class Request(BaseRequest):
         """The data of the application that is handling the request, then of those outside it."""
         apps = self.match_info.apps
         inside = apps.index(self.app)
-        return ChainMapProxy([app._state for app in reversed(apps[: inside + 1])])
+        # A request made by hand may have any mapping for an application.
+        states = [getattr(app, "_state", app) for app in reversed(apps[: inside + 1])]
+        return ChainMapProxy(states)
 
 
 Handler = Callable[[Request], Awaitable[StreamResponse]]

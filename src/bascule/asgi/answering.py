@@ -1,12 +1,16 @@
 """Messages of an ASGI application that answer an exchange: the head, and pieces of the body."""
 
+import logging
 from collections.abc import Iterable, Mapping
 from http import HTTPStatus
 from typing import Any
 
-from ..exchange import Exchange
+from ..exchange import ClientConnectionResetError, Exchange
 
-__all__ = ["read_headers", "send_answer", "start_answer"]
+__all__ = ["log_error", "read_headers", "send_answer", "start_answer"]
+
+# Causes of an error that are looked at.
+_MAX_CHAIN = 10
 
 
 def start_answer(exchange: Exchange, message: Mapping[str, Any]) -> None:
@@ -50,6 +54,20 @@ def read_headers(headers: Iterable[tuple[bytes, bytes]]) -> list[tuple[str, str]
         TypeError: a name or value is not bytes.
     """
     return [(_text(name), _text(value)) for name, value in headers]
+
+
+def log_error(exc: BaseException, logger: logging.Logger) -> None:
+    """Tell of an application's error, but not of a client that has left: frameworks make errors
+    of their own of the OSError that our send has raised."""
+    cause: BaseException | None = exc
+    for _ in range(_MAX_CHAIN):
+        if isinstance(cause, ClientConnectionResetError):
+            logger.debug("The ASGI application was left by its client", exc_info=exc)
+            return
+        if cause is None:
+            break
+        cause = cause.__cause__ or cause.__context__
+    logger.error("Error in the ASGI application", exc_info=exc)
 
 
 def _text(value: bytes) -> str:

@@ -10,7 +10,7 @@ from asgiref.compatibility import guarantee_single_callable
 from ..exchange import ClientConnectionResetError, Exchange, State, fail
 from ..streams import PayloadAccessError, RequestPayloadError
 from ..wire.handshake import BadHandshake
-from .answering import send_answer, start_answer
+from .answering import log_error, send_answer, start_answer
 from .host_socket import serve_socket_call
 from .scope import Scope, scope_of_head, socket_scope_of_head
 
@@ -54,7 +54,7 @@ class Host:
         except ClientConnectionResetError:
             return
         except Exception as exc:
-            self._logger.exception("Error in the ASGI application")
+            log_error(exc, self._logger)
             await fail(exchange, exc)
             return
         finally:

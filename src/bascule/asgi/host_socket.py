@@ -9,7 +9,7 @@ from typing import Any, Final
 from ..channel import Channel, ChannelOptions, ChannelState, ClientConnectionResetError
 from ..exchange import Exchange, State, fail
 from ..wire.frames import NO_CODE, WSCloseCode, WSMessage, WSMsgType, cut_reason, is_sendable_code
-from .answering import read_headers, send_answer, start_answer
+from .answering import log_error, read_headers, send_answer, start_answer
 from .scope import Scope
 
 __all__ = ["serve_socket_call"]
@@ -35,7 +35,7 @@ async def serve_socket_call(
     except ClientConnectionResetError:
         await call.end()
     except Exception as exc:
-        logger.exception("Error in the ASGI application")
+        log_error(exc, logger)
         await call.fail(exc)
     else:
         if call.phase is _Phase.CONNECTING:

@@ -14,11 +14,11 @@ from bascule import __version__
 from ..exchange import AnswerHead, Bytes, Exchange, Fields, Head, RawFields, State, _Event
 from ..streams import StreamReader
 from ..wire.fields import dump_date
-from ..wire.framing import BodyFraming
+from ..wire.framing import BodyFraming, has_no_content
 from ..wire.grammar import HttpVersion
 from ..wire.head import dump_head, status_line
 
-__all__ = ["HandmadeExchange", "Message", "RawRequestMessage", "make_by_hand"]
+__all__ = ["HandmadeExchange", "Message", "RawRequestMessage", "make_by_hand", "message_of_head"]
 
 _SERVER = f"Python/{'.'.join(platform.python_version_tuple()[:2])} bascule/{__version__}"
 
@@ -120,6 +120,23 @@ def make_by_hand(
     request._rel_url = message.url.relative() if message.url.absolute else message.url
     request._prepare_hook = _send_signals
     return request
+
+
+def message_of_head(head: Head) -> RawRequestMessage:
+    """Tell a head as aiohttp's parsers would."""
+    fields = head.fields
+    return RawRequestMessage(
+        method=head.method,
+        path=head.target,
+        version=head.version,
+        headers=fields,
+        raw_headers=tuple(head.raw_fields),
+        should_close=not head.keep_alive,
+        compression=None,
+        upgrade="Upgrade" in fields,
+        chunked="Transfer-Encoding" in fields,
+        url=URL(head.target, encoded=True),
+    )
 
 
 async def _send_signals(request: Any, response: Any) -> None:  # Any: as above
@@ -265,7 +282,7 @@ class HandmadeExchange(Exchange):
 
     async def _write_headers(self, head: AnswerHead) -> None:
         writer = self._writer
-        writer.length = head.length
+        writer.length = 0 if has_no_content(head.status) else head.length
         if head.framing is BodyFraming.CHUNKED:
             writer.enable_chunking()
         major, minor = self.head.version

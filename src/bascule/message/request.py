@@ -22,7 +22,7 @@ from .deprecation import warn_deprecated
 from .exceptions import HTTPRequestEntityTooLarge
 from .facade import ProtocolFacade
 from .forms import FileField, FormLimits, FormValue, read_form
-from .handmade import make_by_hand
+from .handmade import Message, make_by_hand, message_of_head
 from .keys import RequestKey, warn_once_about_str
 from .stream import LooseHeaders, StreamResponse
 
@@ -506,10 +506,22 @@ class BaseRequest(MutableMapping[str | RequestKey[Any], Any]):
         return self._exchange.writer
 
     @property
+    def _payload_writer(self) -> Any:  # Any: as of `writer`
+        return self.writer  # the name that aiohttp's users know
+
+    @property
     def loop(self) -> asyncio.AbstractEventLoop:
         """Deprecated: the event loop."""
         warn_deprecated("request.loop property is deprecated")
-        return asyncio.get_running_loop()
+        loop: asyncio.AbstractEventLoop | None = getattr(self._exchange, "loop", None)
+        return loop or asyncio.get_running_loop()  # the former of a request made by hand
+
+    @property
+    def message(self) -> Message:
+        """Deprecated: the head as aiohttp's parsers give it."""
+        warn_deprecated("Request.message is deprecated")
+        message: Message | None = getattr(self._exchange, "message", None)
+        return message or message_of_head(self._head)
 
     @property
     def task(self) -> "asyncio.Task[None]":
