@@ -156,6 +156,10 @@ DESIGN: Table = {
         "AbstractAsyncAccessLogger: extra",
         "JSONFormatter: extra",
     ),
+    "Streams of server-sent events are at hand.": (
+        "EventSourceResponse: extra",
+        "ServerSentEvent: extra",
+    ),
     "A signal without an owner is one.": ("Signal.__init__(owner): default none -> None",),
     "The command is `bascule`, which serves ASGI applications too.": ("main: missing",),
     "Bodies are fed by an exchange: by whom, how, and how much at once is its own affair.": (

@@ -131,10 +131,10 @@ def _learn_name(name: bytes) -> istr:
 
 
 class Gone:
-    """Whether the peer has left: a flag, its cause, and an awaitable.
+    """Whether somebody has left: a flag, its cause, and an awaitable.
 
-    Set also when the peer has merely ended its sending half after a whole request (a closed and
-    a half-closed connection look alike until something is written); an answer may then
+    That of the peer is set also when it has merely ended its sending half after a whole request (a
+    closed and a half-closed connection look alike until something is written); an answer may then
     still be written, and is.
     """
 
@@ -303,6 +303,7 @@ class Exchange(ABC):
         "_held_handle",
         "_remaining",
         "_state",
+        "_stopping",
         "body",
         "bytes_sent",
         "gone",
@@ -319,6 +320,7 @@ class Exchange(ABC):
         self.bytes_sent = 0
         self.started_at = time.monotonic()
         self._state = State.OPEN
+        self._stopping: Gone | None = None
         self._held: AnswerHead | None = None
         self._held_handle: asyncio.Handle | None = None
         self._bodiless = False
@@ -335,6 +337,13 @@ class Exchange(ABC):
     def extra(self, name: str, default: Any = None) -> Any:  # Any: transports give what they have
         """Look up a fact of the connection, such as ``peername`` or ``ssl_object``."""
         return default
+
+    @property
+    def stopping(self) -> Gone:
+        """Whether the server stops: an answer without an end should end now."""
+        if self._stopping is None:
+            self._stopping = Gone()
+        return self._stopping
 
     @property
     def protocol(self) -> Any:  # Any: the server's own kind

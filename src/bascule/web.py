@@ -9,6 +9,7 @@ from .app.runners import AppRunner, BaseRunner, GracefulExit, ServerRunner
 from .app.signals import CleanupError
 from .app.views import View
 from .exchange import ClientConnectionResetError
+from .message.eventsource import EventSourceResponse, ServerSentEvent
 from .message.exceptions import (
     HTTPAccepted,
     HTTPBadGateway,
@@ -121,6 +122,7 @@ __all__ = [
     "ClientConnectionResetError",
     "DynamicResource",
     "ETag",
+    "EventSourceResponse",
     "FileField",
     "FileResponse",
     "GracefulExit",
@@ -202,6 +204,7 @@ __all__ = [
     "RouteTableDef",
     "Server",
     "ServerRunner",
+    "ServerSentEvent",
     "SockSite",
     "StaticDef",
     "StaticResource",

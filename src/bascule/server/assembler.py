@@ -27,6 +27,9 @@ __all__ = ["Assembler"]
 _MAX_TINY: Final = 1000
 _TINY: Final = 64
 
+# Of a frame, where no limit is set (RFC 6455 section 5.2).
+_MAX_LENGTH: Final = 2**63 - 1
+
 _UTF8 = codecs.getincrementaldecoder("utf-8")
 _TEXT = WSMsgType.TEXT
 _BINARY = WSMsgType.BINARY
@@ -138,6 +141,8 @@ class Assembler:
             frame: Frame = done.value
             return frame
         except PayloadTooBig as exc:
+            if not self._max_size:
+                raise self._broken("The length of a frame has its first bit set") from exc
             size = None if exc.size is None else exc.size + len(self._parts)
             raise self._too_big(size) from exc
         except ProtocolError as exc:
@@ -151,11 +156,17 @@ class Assembler:
         start, self._at = self._at, self._at + size
         return bytes(memoryview(self._buffer)[start : self._at])
 
-    def _room(self) -> int | None:
-        """Bytes that a frame may still have; those of control may come between fragments."""
+    def _room(self) -> int:
+        """Bytes that a frame may still have; those of control may come between fragments.
+
+        Compression lengthens what cannot be compressed by a little.
+        """
         if not self._max_size:
-            return None
-        return max(self._max_size - 1 - len(self._parts), MAX_CONTROL_SIZE)
+            return _MAX_LENGTH
+        room = self._max_size - 1 - len(self._parts)
+        if self._deflate is not None:
+            room += self._max_size // 1000 + 64
+        return max(room, MAX_CONTROL_SIZE)
 
     def _check_start(self, first: int, second: int) -> None:
         """Refuse by its first two bytes a frame that can only be wrong."""

@@ -233,9 +233,12 @@ class Connection(asyncio.Protocol):
         return self._task
 
     def go_away(self) -> None:
-        """Tell the peer of a WebSocket that the server stops."""
-        if self._channel is not None and self.phase is Phase.CHANNEL:
-            self._channel.go_away()
+        """Tell a WebSocket, or the answer in progress, that the server stops."""
+        if self._channel is not None:
+            if self.phase is Phase.CHANNEL:
+                self._channel.go_away()
+        elif self._cycle is not None:
+            self._cycle.stopping.set(ConnectionAbortedError("The server stops"))
 
     def finish(self) -> None:
         """Serve no further request: close when idle, else after the answer in progress."""

@@ -1,19 +1,23 @@
 """Compression of WebSocket messages (RFC 7692), negotiated and made when it is first used."""
 
+import sys
 import zlib
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from websockets.exceptions import NegotiationError
+from websockets.exceptions import NegotiationError, PayloadTooBig, ProtocolError
 from websockets.extensions.base import Extension as Coder
 from websockets.extensions.permessage_deflate import (
     PerMessageDeflate,
     ServerPerMessageDeflateFactory,
 )
-from websockets.frames import Frame, Opcode
+from websockets.frames import CTRL_OPCODES, Frame, Opcode
 
 from ..wire.handshake import Extension
+
+# What a sender takes off the end of a message (RFC 7692 section 7.2.1).
+_TAIL = b"\x00\x00\xff\xff"
 
 __all__ = ["Deflate", "DeflateSettings", "negotiate"]
 
@@ -69,7 +73,9 @@ class Deflate(Coder):
         self._fresh_in = agreed.remote_no_context_takeover
         self._fresh_out = agreed.local_no_context_takeover
         self._bits_in = agreed.remote_max_window_bits
-        self._decoder: PerMessageDeflate | None = None
+        self._inflater: _Inflater | None = None
+        # Whether the message whose frames come is compressed.
+        self._inflating = False
         self._encoder: PerMessageDeflate | None = None
 
     def decode(self, frame: Frame, *, max_size: int | None = None) -> Frame:
@@ -79,12 +85,18 @@ class Deflate(Coder):
             PayloadTooBig: it is of more than `max_size` bytes, of which no more were made.
             ProtocolError: it is not compressed data.
         """
-        if self._decoder is None:
-            if not frame.rsv1:
-                return frame
-            # Told that each message starts afresh, the library makes no second compressor.
-            self._decoder = PerMessageDeflate(self._fresh_in, True, self._bits_in, 15)
-        return self._decoder.decode(frame, max_size=max_size)
+        if frame.opcode in CTRL_OPCODES:
+            return frame
+        if frame.opcode is not Opcode.CONT:
+            self._inflating = frame.rsv1
+        elif frame.rsv1:
+            raise ProtocolError("RSV1 bit set in continuation frame")
+        if not self._inflating:
+            return frame
+        if self._inflater is None or (self._fresh_in and frame.opcode is not Opcode.CONT):
+            self._inflater = _Inflater(self._bits_in)
+        data = self._inflater.inflate(frame.data, frame.fin, max_size)
+        return replace(frame, data=data, rsv1=False)
 
     def encode_message(self, opcode: int, data: Any, window_bits: int | None = None) -> Any:
         """Compress a whole message.
@@ -109,3 +121,47 @@ class Deflate(Coder):
     def _make_encoder(self, fresh: bool, window_bits: int) -> PerMessageDeflate:
         settings = {"memLevel": self._settings.memory_level, "level": zlib.Z_DEFAULT_COMPRESSION}
         return PerMessageDeflate(True, fresh, 15, window_bits, settings)
+
+
+class _Inflater:
+    """Inflates what one side of a connection sends.
+
+    The decoder of the library goes silent behind a block that is marked as the last of its stream,
+    which may stand in any message (RFC 7692 section 7.2.3.4); here another stream begins there.
+    """
+
+    def __init__(self, window_bits: int) -> None:
+        self._bits = window_bits
+        self._stream = zlib.decompressobj(-window_bits)
+
+    def inflate(self, data: Any, final: bool, max_size: int | None) -> bytes:
+        """Inflate one frame.
+
+        Args:
+            data: its payload.
+            final: it ends its message.
+            max_size: most bytes that are made of it.
+
+        Raises:
+            PayloadTooBig: it is of more.
+            ProtocolError: it is not compressed data.
+        """
+        rest = bytes(data) + _TAIL if final else bytes(data)
+        made = bytearray()
+        try:
+            while rest:
+                # zlib takes 0 for no limit, and nothing that is longer than memory.
+                room = 0 if max_size is None else min(max_size - len(made) + 1, sys.maxsize)
+                made += self._stream.decompress(rest, room)
+                if max_size is not None and len(made) > max_size:
+                    raise PayloadTooBig(None, max_size)
+                if not self._stream.eof:
+                    break
+                rest = self._stream.unused_data
+                if rest == _TAIL:  # its sender has left out the empty block in front
+                    rest = b""
+                window = bytes(made[-(1 << self._bits) :])
+                self._stream = zlib.decompressobj(-self._bits, zdict=window)
+        except zlib.error as exc:
+            raise ProtocolError("decompression failed") from exc
+        return bytes(made)

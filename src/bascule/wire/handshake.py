@@ -129,6 +129,9 @@ def _parse_extensions(value: str) -> list[Extension] | None:
     offers: list[Extension] = []
     at = 0
     while at < len(value):
+        if (empty := _END.match(value, at)) is not None:  # an element that is empty, or the end
+            at = empty.end()
+            continue
         name = _NAME.match(value, at)
         if name is None:
             return None
