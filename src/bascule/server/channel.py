@@ -129,7 +129,12 @@ class SocketChannel(Channel):
         self._wire.resume_reading()
         self._read_on()
 
+    def _begin_close(self) -> bool:
+        self._stop_heart()  # the limit of the closing handshake bounds the rest
+        return super()._begin_close()
+
     def _close_came(self, message: WSMessage) -> None:
+        self._stop_heart()  # the peer may send nothing more (RFC 6455 section 5.5.1)
         super()._close_came(message)
         if self._state is ChannelState.CLOSED:
             self._over()
@@ -217,9 +222,12 @@ class SocketChannel(Channel):
         self._stop_helpers()
         self._wire.cut(cause)
 
-    def _stop_helpers(self) -> None:
+    def _stop_heart(self) -> None:
         if self._heart is not None:
             self._heart.stop()
+
+    def _stop_helpers(self) -> None:
+        self._stop_heart()
         if self._paying is not None:
             self._paying.cancel()
 

@@ -116,6 +116,8 @@ class Deflate(Coder):
         else:
             encoder = self._encoder or self._make_encoder(self._fresh_out, self.window_bits)
             self._encoder = encoder
+        if isinstance(data, memoryview) and not data.c_contiguous:
+            data = data.tobytes()
         return encoder.encode(Frame(Opcode(opcode), data)).data
 
     def _make_encoder(self, fresh: bool, window_bits: int) -> PerMessageDeflate:
