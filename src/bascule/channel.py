@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Final
 
-from .wire.frames import CLOSED, CLOSING, WebSocketError, WSCloseCode, WSMessage, WSMsgType
+from .wire.frames import CLOSED, CLOSING, WSCloseCode, WSMessage, WSMsgType
 
 __all__ = ["Channel", "ChannelOptions", "ChannelState", "ClientConnectionResetError", "Payload"]
 
@@ -124,8 +124,8 @@ class Channel(ABC):
 
         Returns:
             TEXT, BINARY, PING, PONG; CLOSE with code and reason, which is the last; ERROR with a
-            `WebSocketError`, likewise; CLOSING when it was called back by `call_back`; CLOSED, now
-            and ever after, when nothing comes any more.
+            `WebSocketError` or a TimeoutError, likewise; CLOSING when it was called back by
+            `call_back`; CLOSED, now and ever after, when nothing comes any more.
         """
         while not self._inbox:
             if not self._is_expecting():
@@ -228,8 +228,8 @@ class Channel(ABC):
         if self.options.autoclose and self._begin_close():
             self._push_close(message.data, b"")
 
-    def _fail(self, error: WebSocketError) -> None:
-        """End it since the peer has broken the protocol; what came before is still received."""
+    def _fail(self, error: Exception) -> None:
+        """End it by the peer's fault; what came before is still received, then the error."""
         self._put(WSMessage(WSMsgType.ERROR, error, None))
         self._lose(error)
 

@@ -103,7 +103,8 @@ class _SocketCall:
         if message.type is WSMsgType.CLOSE:
             return _disconnect(message.data, message.extra or "")
         if message.type is WSMsgType.ERROR:
-            return _disconnect(message.data.code, str(message.data))
+            code = getattr(message.data, "code", WSCloseCode.ABNORMAL_CLOSURE)
+            return _disconnect(code, str(message.data))
         if message.type is WSMsgType.CLOSING:  # the server stops
             return _disconnect(WSCloseCode.GOING_AWAY)
         return _disconnect(channel.close_code or WSCloseCode.ABNORMAL_CLOSURE)

@@ -64,7 +64,7 @@ class WebSocketResponse(StreamResponse):
     Args:
         timeout: seconds that `close` waits for the client's close; an object with an attribute
             ``ws_close`` may stand for it.
-        receive_timeout: seconds that `receive` waits; None for no limit.
+        receive_timeout: seconds that `receive` waits; None or 0 for no limit.
         autoclose: answer the client's close.
         autoping: answer pings, and hide pings and pongs.
         heartbeat: seconds of silence after which the client is pinged; it is lost when nothing
@@ -198,7 +198,7 @@ class WebSocketResponse(StreamResponse):
 
     @property
     def closed(self) -> bool:
-        """Whether nothing can be sent or received any more."""
+        """Whether it is closed, or a task is closing it."""
         return self._closed
 
     @property
@@ -317,11 +317,12 @@ class WebSocketResponse(StreamResponse):
         """Wait for the next message; a time-out or a cancellation loses none.
 
         Args:
-            timeout: seconds; None for ``receive_timeout``.
+            timeout: seconds; None or 0 for ``receive_timeout``.
 
         Returns:
-            a message; CLOSE when the client closes; CLOSING while another task closes; CLOSED
-            behind the end; ERROR when the client has broken the protocol.
+            a message; CLOSE when the client closes; CLOSING when another task begins to close;
+            CLOSED behind the end; ERROR when the client has broken the protocol or does not answer
+            the pings of the heartbeat.
 
         Raises:
             RuntimeError: before `prepare`; while another task receives; the fifth time behind
@@ -335,8 +336,7 @@ class WebSocketResponse(StreamResponse):
             return self._tell_closed()
         if self._closing:
             return WSMessage(WSMsgType.CLOSING, None, None)
-        if timeout is None:
-            timeout = self._receive_timeout
+        timeout = timeout or self._receive_timeout or None  # 0 is no limit, as in aiohttp
         self._receiving = True
         try:
             if timeout is None:
@@ -365,8 +365,8 @@ class WebSocketResponse(StreamResponse):
             if self._autoclose:
                 await self.close()
             return message._replace(data=self._close_code)
-        if kind is WSMsgType.CLOSING:
-            self._closing = True
+        if kind is WSMsgType.CLOSING and not self._closed:  # the server stops, and has said so
+            self._end(WSCloseCode.GOING_AWAY, None)
         elif kind is WSMsgType.CLOSED:
             self._end(WSCloseCode.ABNORMAL_CLOSURE, channel.lost_by)
         elif kind is WSMsgType.ERROR:
@@ -431,7 +431,7 @@ class WebSocketResponse(StreamResponse):
             drain: without effect; nothing is held back.
 
         Returns:
-            False if it was closed already.
+            False if it was closed already, or another task is at it.
 
         Raises:
             RuntimeError: before `prepare`.
@@ -439,9 +439,7 @@ class WebSocketResponse(StreamResponse):
         channel = self._opened()
         if self._closed:
             return False
-        if self._close_done is not None:  # another task is at it
-            await asyncio.shield(self._close_done)
-            return True
+        self._closed = True
         self._close_done = asyncio.get_running_loop().create_future()
         try:
             await self._close(channel, code, message)
@@ -450,7 +448,6 @@ class WebSocketResponse(StreamResponse):
         return True
 
     async def _close(self, channel: Channel, code: int, message: bytes) -> None:
-        self._closing = True
         if self._receiving:
             channel.call_back()
         try:
@@ -514,7 +511,8 @@ class WebSocketResponse(StreamResponse):
             return
         if self._channel is None:
             raise RuntimeError("Response has not been started")
-        await self.close()
+        if not await self.close() and self._close_done is not None:
+            await asyncio.shield(self._close_done)  # another task is at it, within its time
         self._ended = True
 
 

@@ -139,8 +139,8 @@ class SocketChannel(Channel):
         if self._state is ChannelState.CLOSED:
             self._over()
 
-    def _fail(self, error: WebSocketError) -> None:
-        if self._state is ChannelState.OPEN:
+    def _fail(self, error: Exception) -> None:
+        if isinstance(error, WebSocketError) and self._state is ChannelState.OPEN:
             self._write_close(error.code, b"")
         super()._fail(error)
         self._stop_helpers()
@@ -231,6 +231,11 @@ class SocketChannel(Channel):
         if self._paying is not None:
             self._paying.cancel()
 
+    def give_up(self, cause: Exception) -> None:
+        """Cut the connection to a peer that is gone; whoever receives is told of it."""
+        super()._fail(cause)
+        self._cut(cause)
+
     def ping_peer(self) -> None:
         """Ask for a sign of life."""
         if self._state is ChannelState.OPEN:
@@ -281,4 +286,4 @@ class _Heart:
             self._beat()
             return
         self._timer = None
-        self._channel.drop(TimeoutError(f"No PONG received after {self._interval / 2} seconds"))
+        self._channel.give_up(TimeoutError(f"No PONG received after {self._interval / 2} seconds"))
