@@ -29,7 +29,7 @@ from .wire.framing import (
     has_no_content,
 )
 from .wire.grammar import HttpVersion, HttpVersion10, HttpVersion11
-from .wire.handshake import check_handshake, list_subprotocols, wants_websocket
+from .wire.handshake import BadHandshake, check_handshake, list_subprotocols, wants_websocket
 from .wire.head import check_fields, check_status
 
 __all__ = [
@@ -494,8 +494,10 @@ class Exchange(ABC):
         """Find out whether the request asks for a WebSocket as it must.
 
         Raises:
-            BadHandshake: it does not.
+            BadHandshake: it does not, or has a body, which nobody could tell from frames.
         """
+        if self.body is not EMPTY_PAYLOAD:
+            raise BadHandshake("A request with a body cannot become a WebSocket")
         check_handshake(self.head.method, self.head.version, self.head.fields)
 
     def propose(

@@ -102,6 +102,7 @@ from .routing.tables import (
 )
 from .server.sites import BaseSite, NamedPipeSite, SockSite, TCPSite, UnixSite
 from .streams import PayloadAccessError, RequestPayloadError
+from .wire.coding import ContentCoding
 from .wire.conditions import ETag
 from .wire.frames import WSMsgType
 
@@ -120,6 +121,7 @@ __all__ = [
     "BaseSite",
     "CleanupError",
     "ClientConnectionResetError",
+    "ContentCoding",
     "DynamicResource",
     "ETag",
     "EventSourceResponse",

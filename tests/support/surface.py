@@ -107,7 +107,9 @@ def read_member(thing: object) -> Member:
         return Member("value", value=thing.pattern)
     if isinstance(thing, set | frozenset):
         return Member("value", value=frozenset(thing))
-    plain = thing is None or isinstance(thing, str | bytes | int | float | dict | enum.Enum)
+    if isinstance(thing, enum.Enum) and not isinstance(thing, int):
+        return Member("value", value=repr(thing))  # members of different classes are never equal
+    plain = thing is None or isinstance(thing, str | bytes | int | float | dict)
     return Member("value", value=thing if plain else type(thing).__name__)
 
 

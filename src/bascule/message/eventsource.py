@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from ..exchange import ClientConnectionResetError, Exchange, State
 from ..wire import hdrs
+from ..wire.coding import ContentCoding
 from .stream import Answerable, LooseHeaders, StreamResponse
 
 __all__ = ["EventSourceResponse", "ServerSentEvent"]
@@ -126,6 +127,16 @@ class EventSourceResponse(StreamResponse):
         self._turn = asyncio.Lock()
         self._over = asyncio.Event()
         self._guard: _Guard | None = None
+
+    def enable_compression(
+        self, force: bool | ContentCoding | None = None, strategy: int | None = None
+    ) -> None:
+        """Refuse: events would wait until there is enough to compress.
+
+        Raises:
+            NotImplementedError: always.
+        """
+        raise NotImplementedError("Streams of events are not compressed")
 
     # -- the stream
 

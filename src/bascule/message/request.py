@@ -17,6 +17,7 @@ from ..wire import hdrs
 from ..wire.conditions import ETag, join_field, parse_etags, parse_range
 from ..wire.cookies import parse_cookies
 from ..wire.fields import find_charset, parse_content_type, parse_date
+from ..wire.forwarded import parse_forwarded
 from ..wire.grammar import HttpVersion, split_target
 from .deprecation import warn_deprecated
 from .exceptions import HTTPRequestEntityTooLarge
@@ -253,6 +254,11 @@ class BaseRequest(MutableMapping[str | RequestKey[Any], Any]):
     def query_string(self) -> str:
         """The query, percent-decoded."""
         return self.rel_url.query_string
+
+    @property
+    def forwarded(self) -> tuple[Mapping[str, str], ...]:
+        """The elements of all Forwarded fields, the client's own proxy first (RFC 7239)."""
+        return parse_forwarded(self.headers.getall(hdrs.FORWARDED, []))
 
     @property
     def cookies(self) -> Mapping[str, str]:

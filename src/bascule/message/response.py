@@ -1,12 +1,15 @@
 """Answers that are whole before they leave: bytes, text, JSON."""
 
+import asyncio
 import json
 from collections.abc import Callable
+from concurrent.futures import Executor
 from typing import Any
 
 from ..exchange import Bytes
 from ..wire import hdrs
 from ..wire.framing import has_no_content
+from .compression import Compression
 from .stream import LooseHeaders, StreamResponse
 
 __all__ = ["Response", "json_bytes_response", "json_response"]
@@ -25,6 +28,8 @@ class Response(StreamResponse):
         headers: copied.
         content_type: media type, without a charset.
         charset: of the text, UTF-8 by default.
+        zlib_executor_size: bytes of a body beyond which it is compressed in a thread.
+        zlib_executor: of that thread; the default one of the loop when None.
 
     Raises:
         ValueError: arguments that contradict each other.
@@ -41,10 +46,15 @@ class Response(StreamResponse):
         headers: LooseHeaders | None = None,
         content_type: str | None = None,
         charset: str | None = None,
+        zlib_executor_size: int = 4096,
+        zlib_executor: Executor | None = None,
     ) -> None:
         if body is not None and text is not None:
             raise ValueError("body and text are not allowed together")
         super().__init__(status=status, reason=reason, headers=headers)
+        self._zlib_executor_size = zlib_executor_size
+        self._zlib_executor = zlib_executor
+        self._compressed: bytes | None = None
         if content_type is not None and "charset" in content_type:
             raise ValueError("charset must not be in content_type argument")
         if hdrs.CONTENT_TYPE in self._headers and (content_type or charset):
@@ -113,15 +123,38 @@ class Response(StreamResponse):
         given = self._headers.get(hdrs.CONTENT_LENGTH)
         if given is not None:
             return int(given)
+        if self._compressed is not None:
+            return len(self._compressed)
         return 0 if self._body is None else len(self._body)
 
     @content_length.setter
     def content_length(self, value: int | None) -> None:
         raise RuntimeError("Content length is set automatically")
 
+    async def _start_compression(self, compression: Compression) -> None:
+        """Compress the body, which is whole; a large one in a thread."""
+        body = self._body
+        if not body:
+            compression.coding = None
+            return
+        if len(body) > self._zlib_executor_size:
+            loop = asyncio.get_running_loop()
+            self._compressed = await loop.run_in_executor(
+                self._zlib_executor, compression.end, bytes(body)
+            )
+        else:
+            self._compressed = compression.end(body)
+        if hdrs.CONTENT_LENGTH in self._headers:
+            self._headers[hdrs.CONTENT_LENGTH] = str(len(self._compressed))
+
+    def _is_encoding(self) -> bool:
+        """The body was compressed as a whole."""
+        return False
+
     def _declare_length(self) -> None:
         if not self._chunked and hdrs.CONTENT_LENGTH not in self._headers:
-            size = 0 if self._body is None else len(self._body)
+            body = self._body if self._compressed is None else self._compressed
+            size = 0 if body is None else len(body)
             if not has_no_content(self._status):
                 self._headers[hdrs.CONTENT_LENGTH] = str(size)
 
@@ -129,8 +162,8 @@ class Response(StreamResponse):
         """End the answer with its body."""
         if self._ended:
             return
-        body = self._body if self._body is not None and not self._must_be_empty else data
-        await super().write_eof(body)
+        body = self._body if self._compressed is None else self._compressed
+        await super().write_eof(data if body is None or self._must_be_empty else body)
 
 
 def json_response(

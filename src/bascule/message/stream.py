@@ -1,21 +1,28 @@
-"""The answer that a handler writes piece by piece; every other kind is built on it."""
+"""The answer that a handler writes piece by piece; every other kind is built on it.
+
+Long, since each name of the reference's class stands here; what they do is in modules of its own.
+"""
 
 import math
 import warnings
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, MutableMapping
 from datetime import UTC, datetime
 from http import HTTPStatus
-from http.cookies import Morsel, SimpleCookie
+from http.cookies import SimpleCookie
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, overload
 
 from multidict import CIMultiDict, CIMultiDictProxy, istr
 
 from ..exchange import Bytes, Exchange
 from ..wire import hdrs
+from ..wire.coding import ContentCoding
 from ..wire.conditions import ETag, dump_etag, parse_etag
+from ..wire.cookies import EXPIRED, set_morsel
 from ..wire.fields import dump_date, parse_content_type, parse_date
 from ..wire.framing import has_no_content
 from ..wire.grammar import HttpVersion, HttpVersion10, HttpVersion11
+from .compression import Compression
+from .deprecation import warn_deprecated
 from .keys import ResponseKey, warn_once_about_str
 
 if TYPE_CHECKING:
@@ -94,6 +101,7 @@ class StreamResponse(MutableMapping[str | ResponseKey[Any], Any]):
         self._content_type: tuple[str, dict[str, str]] | None = None
         self._keep_alive: bool | None = None
         self._chunked = False
+        self._compression: Compression | None = None
         self._request: Answerable | None = None
         self._exchange: Exchange | None = None
         self._ended = False
@@ -191,7 +199,7 @@ class StreamResponse(MutableMapping[str | ResponseKey[Any], Any]):
         """
         if self.prepared:
             raise AssertionError(
-                "Cannot change the response status code after the headers are sent"
+                "Cannot change the response status code after the headers have been sent"
             )
         self._set_status(status, reason)
 
@@ -229,15 +237,35 @@ class StreamResponse(MutableMapping[str | ResponseKey[Any], Any]):
         """Whether chunked transfer coding was asked for."""
         return self._chunked
 
-    def enable_chunked_encoding(self) -> None:
+    def enable_chunked_encoding(self, chunk_size: int | None = None) -> None:
         """Ask for chunked transfer coding.
+
+        Args:
+            chunk_size: deprecated, without effect.
 
         Raises:
             RuntimeError: a Content-Length is set.
         """
         if hdrs.CONTENT_LENGTH in self._headers:
             raise RuntimeError("You can't enable chunked encoding when a content length is set")
+        if chunk_size is not None:
+            warn_deprecated("Chunk size is deprecated #1615")
         self._chunked = True
+
+    @property
+    def compression(self) -> bool:
+        """Whether compression was asked for."""
+        return self._compression is not None
+
+    def enable_compression(
+        self, force: bool | ContentCoding | None = None, strategy: int | None = None
+    ) -> None:
+        """Let the body be compressed, if the client accepts it.
+
+        A body that has a Content-Encoding already is left as it is. Arguments and errors are those
+        of `Compression`.
+        """
+        self._compression = Compression(force, strategy)
 
     @property
     def content_length(self) -> int | None:
@@ -346,33 +374,31 @@ class StreamResponse(MutableMapping[str | ResponseKey[Any], Any]):
         httponly: bool | None = None,
         version: str | None = None,
         samesite: str | None = None,
+        partitioned: bool | None = None,
     ) -> None:
         """Set a cookie; attributes that are None are left as they are.
 
         Raises:
+            CookieError: `partitioned` in a Python that does not know it, before 3.14.
             ValueError: an attribute holds a semicolon or a control character, with which it
                 could add attributes of its own.
         """
-        cookies = self.cookies
-        if name in cookies and cookies[name].coded_value == '""':
-            del cookies[name]  # deleted before, with an expiry that must not stay
-        cookies[name] = value
-        morsel = cookies[name]
-        if expires is None and morsel["expires"] == _EXPIRED:
-            morsel["expires"] = ""
-        attributes: dict[str, Any] = {
-            "expires": expires,
-            "domain": domain,
-            "max-age": None if max_age is None else str(max_age),
-            "path": path,
-            "secure": secure,
-            "httponly": httponly,
-            "version": version,
-            "samesite": samesite,
-        }
-        for key, given in attributes.items():
-            if given is not None:
-                _set_attribute(morsel, key, given)
+        set_morsel(
+            self.cookies,
+            name,
+            value,
+            {
+                "expires": expires,
+                "domain": domain,
+                "max-age": None if max_age is None else str(max_age),
+                "path": path,
+                "secure": secure,
+                "httponly": httponly,
+                "version": version,
+                "samesite": samesite,
+                "partitioned": partitioned,
+            },
+        )
 
     def del_cookie(
         self,
@@ -390,7 +416,7 @@ class StreamResponse(MutableMapping[str | ResponseKey[Any], Any]):
             name,
             "",
             max_age=0,
-            expires=_EXPIRED,
+            expires=EXPIRED,
             domain=domain,
             path=path,
             secure=secure,
@@ -420,6 +446,11 @@ class StreamResponse(MutableMapping[str | ResponseKey[Any], Any]):
     async def _start(self, request: Answerable) -> Exchange:
         exchange = request._exchange
         self._request = request
+        compression = self._compression
+        if compression is not None and hdrs.CONTENT_ENCODING not in self._headers:
+            accepted = request.headers.get(hdrs.ACCEPT_ENCODING)
+            if compression.choose(accepted, self._status):
+                await self._start_compression(compression)
         self._prepare_headers(request, exchange)
         self._exchange = exchange  # receivers of the signal see it as prepared
         try:
@@ -432,6 +463,14 @@ class StreamResponse(MutableMapping[str | ResponseKey[Any], Any]):
             raise
         return exchange
 
+    async def _start_compression(self, compression: Compression) -> None:
+        """Make ready for a coding that was chosen: the length is not known any more."""
+        self._headers.pop(hdrs.CONTENT_LENGTH, None)
+
+    def _is_encoding(self) -> bool:
+        """Whether pieces of the body are compressed on their way."""
+        return self._compression is not None and self._compression.coding is not None
+
     def _prepare_headers(self, request: Answerable, exchange: Exchange) -> None:
         """Complete the fields, in the order in which aiohttp puts them on the wire."""
         headers = self._headers
@@ -440,6 +479,8 @@ class StreamResponse(MutableMapping[str | ResponseKey[Any], Any]):
         self._declare_length()
         for morsel in (self._cookies or {}).values():
             headers.add(hdrs.SET_COOKIE, morsel.OutputString())
+        if self._compression is not None and self._compression.coding is not None:
+            headers[hdrs.CONTENT_ENCODING] = self._compression.coding
         self._frame(request)
         if self._status not in (204, 304) and self._status >= 200:
             self._default_content_type()
@@ -492,6 +533,10 @@ class StreamResponse(MutableMapping[str | ResponseKey[Any], Any]):
             raise RuntimeError("Cannot call write() after write_eof()")
         if self._exchange is None:
             raise RuntimeError("Cannot call write() before prepare()")
+        if self._is_encoding():
+            data = self._compression.write(data)  # type: ignore[union-attr]  # asked just now
+            if not data:
+                return
         await self._exchange.write(data)
 
     async def drain(self) -> None:
@@ -511,22 +556,23 @@ class StreamResponse(MutableMapping[str | ResponseKey[Any], Any]):
             return
         if self._exchange is None:
             raise AssertionError("Response has not been started")
+        if self._is_encoding():
+            data = self._compression.end(data)  # type: ignore[union-attr]  # asked just now
         await self._exchange.write_eof(data)
         self._ended = True
+
+    @property
+    def output_length(self) -> int:
+        """Deprecated: bytes sent for this answer."""
+        warn_deprecated("output_length is deprecated")
+        if self._exchange is None:
+            raise AssertionError("Response has not been started")
+        return self._exchange.bytes_sent
 
     @property
     def body_length(self) -> int:
         """Bytes sent for this answer; 0 before `prepare`."""
         return self._exchange.bytes_sent if self._exchange is not None else 0
-
-
-_EXPIRED = "Thu, 01 Jan 1970 00:00:00 GMT"
-
-
-def _set_attribute(morsel: "Morsel[str]", key: str, value: Any) -> None:
-    if isinstance(value, str) and any(c == ";" or c < " " or c == "\x7f" for c in value):
-        raise ValueError(f"Invalid value of the cookie attribute {key!r}: {value!r:.100}")
-    morsel[key] = value
 
 
 def _is_empty(method: str, status: int) -> bool:

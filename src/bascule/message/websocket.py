@@ -174,6 +174,7 @@ class WebSocketResponse(StreamResponse):
         self._set_status(101, None)
         self._keep_alive = False
         headers = self._headers
+        headers.pop(hdrs.CONTENT_LENGTH, None)
         for name, value in exchange.propose(self._options, protocol):
             headers[name] = value
         for morsel in (self._cookies or {}).values():
@@ -195,6 +196,11 @@ class WebSocketResponse(StreamResponse):
         self._compress = self._channel.compress
 
     # -- what it is
+
+    @property
+    def prepared(self) -> bool:
+        """Whether it was opened."""
+        return self._channel is not None
 
     @property
     def closed(self) -> bool:
@@ -241,7 +247,11 @@ class WebSocketResponse(StreamResponse):
         channel = self._opened()
         if not isinstance(data, str):
             raise TypeError(f"data argument must be str ({type(data)!r})")
-        await channel.send(WSMsgType.TEXT, data, compress)
+        try:
+            await channel.send(WSMsgType.TEXT, data, compress)
+        except ClientConnectionResetError:
+            data.encode("utf-8")  # what cannot be sent in any state is told first
+            raise
 
     async def send_bytes(self, data: Bytes, compress: int | None = None) -> None:
         """Send a binary message; see `send_str`."""
@@ -269,16 +279,20 @@ class WebSocketResponse(StreamResponse):
 
         Args:
             message: its payload.
-            opcode: TEXT, BINARY, PING, PONG or CLOSE; there are no frames of other kinds to send.
+            opcode: TEXT, BINARY, PING or PONG; CLOSE closes it with the code and the reason of the
+                payload.
             compress: see `send_str`.
 
         Raises:
             ValueError: another opcode, or a control frame of more than 125 bytes.
         """
         channel = self._opened()
+        _check_bytes(message)
         if opcode in (WSMsgType.PING, WSMsgType.PONG):
             await self._send_control(WSMsgType(opcode), message)
         elif opcode == WSMsgType.CLOSE:
+            if self._closed:
+                raise ClientConnectionResetError("Cannot write to closing transport")
             code = int.from_bytes(message[:2], "big") if len(message) > 1 else NO_CODE
             await self.close(code=code, message=message[2:])
         elif opcode in (WSMsgType.TEXT, WSMsgType.BINARY):
@@ -300,8 +314,7 @@ class WebSocketResponse(StreamResponse):
 
     async def _send_control(self, kind: WSMsgType, message: bytes) -> None:
         channel = self._opened()
-        if isinstance(message, str) or not hasattr(message, "__len__"):
-            raise TypeError(f"message argument must be byte-ish ({type(message)!r})")
+        _check_bytes(message)
         if len(message) > MAX_CONTROL_SIZE:
             raise ValueError(f"A ping or pong has at most 125 bytes, got {len(message)}")
         await channel.send(kind, message)
@@ -514,6 +527,11 @@ class WebSocketResponse(StreamResponse):
         if not await self.close() and self._close_done is not None:
             await asyncio.shield(self._close_done)  # another task is at it, within its time
         self._ended = True
+
+
+def _check_bytes(message: object) -> None:
+    if not isinstance(message, bytes | bytearray | memoryview):
+        raise TypeError(f"message argument must be byte-ish ({type(message)!r})")
 
 
 def _show_code(code: int) -> int:

@@ -1,8 +1,14 @@
-"""The Cookie field, read as leniently as aiohttp does (RFC 6265 section 5.4 and its practice)."""
+"""Cookies: the Cookie field, read as leniently as aiohttp does, and those that answers set."""
 
 import re
+from collections.abc import Mapping
+from http.cookies import SimpleCookie
+from typing import Any
 
-__all__ = ["parse_cookies"]
+__all__ = ["EXPIRED", "parse_cookies", "set_morsel"]
+
+# An expiry that has passed, which makes a client forget.
+EXPIRED = "Thu, 01 Jan 1970 00:00:00 GMT"
 
 # A name is anything but separators and controls; a value is quoted (semicolons allowed inside)
 # or runs to the next semicolon. Possessive, hence linear in the length of the field.
@@ -15,8 +21,9 @@ _ESCAPE = re.compile(r"\\(?:([0-3][0-7][0-7])|(.))")
 
 
 def parse_cookies(value: str) -> dict[str, str]:
-    """Read the pairs of a Cookie field; a malformed piece is skipped up to its semicolon, and a
-    name alone has an empty value.
+    """Read the pairs of a Cookie field (RFC 6265 section 5.4, and its practice).
+
+    A malformed piece is skipped up to its semicolon, and a name alone has an empty value.
 
     Quoted values lose their quotes, and escapes in them are resolved, octal ones too, as
     ``http.cookies`` writes them. The last of equal names wins, as in aiohttp.
@@ -48,3 +55,25 @@ def _unquote(quoted: str) -> str:
 def _resolve(match: re.Match[str]) -> str:
     octal: str | None = match[1]
     return chr(int(octal, 8)) if octal else str(match[2])
+
+
+def set_morsel(cookies: SimpleCookie, name: str, value: str, attributes: Mapping[str, Any]) -> None:
+    """Set a cookie among those of an answer; attributes that are None are left as they are.
+
+    Raises:
+        CookieError: an attribute, or a name, that `http.cookies` does not know.
+        ValueError: an attribute holds a semicolon or a control character, with which it could add
+            attributes of its own.
+    """
+    if name in cookies and cookies[name].coded_value == '""':
+        del cookies[name]  # deleted before, with an expiry that must not stay
+    cookies[name] = value
+    morsel = cookies[name]
+    if attributes.get("expires") is None and morsel["expires"] == EXPIRED:
+        morsel["expires"] = ""
+    for key, given in attributes.items():
+        if given is None:
+            continue
+        if isinstance(given, str) and any(c == ";" or c < " " or c == "\x7f" for c in given):
+            raise ValueError(f"Invalid value of the cookie attribute {key!r}: {given!r:.100}")
+        morsel[key] = given

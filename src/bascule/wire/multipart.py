@@ -79,6 +79,7 @@ class Limits:
     Attributes:
         max_parts: the number of parts, as in Go and werkzeug.
         max_part_fields: the number of field lines in the head of a part, as in Kestrel.
+        max_part_field_size: bytes of such a line, its end included.
         max_part_head_size: bytes of such a head, line ends and empty line included.
         max_preamble_size: bytes in front of the first delimiter; forms have none, so that a body
             with another boundary is refused early instead of being read to its end.
@@ -86,6 +87,7 @@ class Limits:
 
     max_parts: int = 1000
     max_part_fields: int = 16
+    max_part_field_size: int = 8192
     max_part_head_size: int = 8192
     max_preamble_size: int = 65536
 
@@ -136,7 +138,8 @@ class MultipartParser:
     appear inside of a part), as in aiohttp.
 
     Once an error is raised, every later call raises it again. The events of the call that raises
-    are not delivered: a body with an error is refused as a whole.
+    are not delivered, since most refuse a body with an error as a whole; who hands out parts as
+    they come gets them from `salvage`.
     """
 
     __slots__ = (
@@ -221,6 +224,11 @@ class MultipartParser:
         self._fail(error)
         raise error
 
+    def salvage(self) -> list[Event]:
+        """Give the events that the call that raised has found in front of the error, once."""
+        events, self._events = self._events, []
+        return events
+
     def _explain_end(self) -> MultipartError:
         """Tell what the end of the input means in a state where it is an error."""
         if self._state is _State.FAILED:
@@ -236,7 +244,6 @@ class MultipartParser:
         self._state = _State.FAILED
         self._buffer = b""
         self._position = 0
-        self._events = []
 
     def _copy_failure(self) -> MultipartError:
         message, too_large = self._failure
@@ -285,7 +292,8 @@ class MultipartParser:
         start = self._position
         while (end := buffer.find(b"\r\n", start + self._searched)) >= 0:
             self._searched = 0
-            self._count_head(end + 2 - start)
+            self._check_line(end + 2 - start)
+            self._head_size += end + 2 - start
             if end == start:
                 self._position = end
                 self._events.append(PartBegin(tuple(self._fields)))
@@ -294,17 +302,20 @@ class MultipartParser:
             self._position = start = end + 2
         rest = len(buffer) - start
         self._searched = max(rest - 1, 0)
-        self._check_head_size(self._head_size + rest)
+        self._check_line(rest)
         return None
 
-    def _count_head(self, size: int) -> None:
-        self._head_size += size
-        self._check_head_size(self._head_size)
-
-    def _check_head_size(self, size: int) -> None:
-        limit = self._limits.max_part_head_size
-        if size > limit:
-            raise MultipartError(f"Head of a part larger than {limit} bytes", too_large=True)
+    def _check_line(self, size: int) -> None:
+        """Hold a line, or what is there of it, to the limit that it passes first."""
+        limits = self._limits
+        left = limits.max_part_head_size - self._head_size
+        if size <= min(left, limits.max_part_field_size):
+            return
+        if left <= limits.max_part_field_size:
+            what, limit = "Head", limits.max_part_head_size
+        else:
+            what, limit = "Field", limits.max_part_field_size
+        raise MultipartError(f"{what} of a part larger than {limit} bytes", too_large=True)
 
     def _add_field(self, line: bytes) -> None:
         limit = self._limits.max_part_fields

@@ -1,0 +1,67 @@
+"""The compression of one response's body, from the wish to its last byte."""
+
+from ..wire.coding import ContentCoding, Encoder, choose_coding, make_encoder
+from ..wire.framing import has_no_content
+from .deprecation import warn_deprecated
+
+__all__ = ["Compression"]
+
+
+class Compression:
+    """That a response is to be compressed, if the client accepts it.
+
+    Args:
+        force: a coding that is used whatever the client accepts; None for the first of deflate and
+            gzip that it accepts. A bool is deprecated, and stands for None.
+        strategy: of zlib.
+
+    Attributes:
+        coding: the name of the coding that was chosen; None for none.
+
+    Raises:
+        AssertionError: `force` is something else.
+    """
+
+    __slots__ = ("_encoder", "_force", "_strategy", "coding")
+
+    def __init__(
+        self, force: bool | ContentCoding | None = None, strategy: int | None = None
+    ) -> None:
+        if isinstance(force, bool):
+            warn_deprecated("Using boolean for force is deprecated #3318")
+        elif force is not None and not isinstance(force, ContentCoding):
+            raise AssertionError("force should one of None, bool or ContentEncoding")
+        self._force = force if isinstance(force, ContentCoding) else None
+        self._strategy = strategy
+        self._encoder: Encoder | None = None
+        self.coding: str | None = None
+
+    def choose(self, accepted: str | None, status: int) -> bool:
+        """Choose the coding for a client; give whether there is one.
+
+        Args:
+            accepted: value of its Accept-Encoding.
+            status: of the response; some never have a body.
+        """
+        if has_no_content(status):
+            return False
+        coding = self._force or choose_coding(accepted, ContentCoding)
+        if coding is None or coding is ContentCoding.identity:
+            return False
+        self.coding = coding.value
+        return True
+
+    def write(self, data: bytes | bytearray | memoryview) -> bytes:
+        """Compress a piece of the body; give what is ready."""
+        return self._started().compress(data)
+
+    def end(self, data: bytes | bytearray | memoryview) -> bytes:
+        """Compress the last piece; give all that is left."""
+        encoder = self._started()
+        return encoder.compress(data) + encoder.flush()
+
+    def _started(self) -> Encoder:
+        if self._encoder is None:
+            assert self.coding is not None, "no coding was chosen"
+            self._encoder = make_encoder(self.coding, strategy=self._strategy)
+        return self._encoder
