@@ -94,6 +94,16 @@ class StreamReader:
         self._chunk_ends: deque[int] | None = None
         self.total_bytes = 0
 
+    @property
+    def total_compressed_bytes(self) -> int | None:
+        """Bytes that have come of a body that is decoded; None where none is."""
+        return None
+
+    @property
+    def total_raw_bytes(self) -> int:
+        """Bytes that have come, before they were decoded if they are."""
+        return self.total_bytes
+
     # -- the feeding side
 
     @property

@@ -83,4 +83,5 @@ class AsgiCalls:
             access_logger=make_access_logger(args.get("access_log"), **log),
             debug=args.get("debug", app._debug),
             handler_cancellation=bool(args.get("handler_cancellation")),
+            auto_decompress=bool(args.get("auto_decompress", True)),
         )

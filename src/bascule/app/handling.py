@@ -44,6 +44,7 @@ class Handling:
         access_logger: told of answers; None for none.
         debug: show tracebacks to clients; None for what the event loop says.
         handler_cancellation: cancel a handler whose client has left.
+        auto_decompress: take content codings off the bodies of requests.
     """
 
     def __init__(
@@ -54,16 +55,20 @@ class Handling:
         access_logger: AbstractAccessLogger | None = None,
         debug: bool | None = None,
         handler_cancellation: bool = False,
+        auto_decompress: bool = True,
     ) -> None:
         self._app = app
         self._logger = logger
         self.access_logger = access_logger
         self.debug = asyncio.get_running_loop().get_debug() if debug is None else debug
         self.handler_cancellation = handler_cancellation
+        self._auto_decompress = auto_decompress
 
     async def __call__(self, exchange: Exchange) -> None:
         """Answer one exchange."""
         request = self._app._make_request(exchange)
+        if not self._auto_decompress:
+            request._auto_decompress = False
         response: StreamResponse | None = None
         if self.handler_cancellation:
             with _Cancellation(request.task, exchange):

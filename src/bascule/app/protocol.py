@@ -196,6 +196,7 @@ class Server(ConnectionSet):
         access_log_format: in the language of that class.
         logger: told of errors.
         debug: show tracebacks to clients.
+        auto_decompress: take content codings off the bodies of requests.
         kwargs: options of connections, see `ConnectionOptions` and `HeadLimits`.
     """
 
@@ -211,6 +212,7 @@ class Server(ConnectionSet):
         access_log_format: str = AccessLogger.LOG_FORMAT,
         logger: logging.Logger = server_logger,
         debug: bool | None = False,
+        auto_decompress: bool = True,
         **kwargs: Any,
     ) -> None:
         self.request_handler = handler
@@ -222,6 +224,7 @@ class Server(ConnectionSet):
             access_logger=make_access_logger(access_log, access_log_class, access_log_format),
             debug=debug,
             handler_cancellation=handler_cancellation,
+            auto_decompress=auto_decompress,
         )
         self._handling = handling
         super().__init__(handling, options=make_options(kwargs, logger), logger=logger)

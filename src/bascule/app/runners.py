@@ -216,6 +216,7 @@ class AppRunner(BaseRunner):
             access_log = kwargs.pop("access_log", access_log)
             access_log_class = kwargs.pop("access_log_class", access_log_class)
             access_log_format = kwargs.pop("access_log_format", access_log_format)
+        auto_decompress = bool(kwargs.pop("auto_decompress", True))
         super().__init__(handle_signals=handle_signals, **kwargs)
         self._app = app
         self._logger = logger
@@ -227,6 +228,7 @@ class AppRunner(BaseRunner):
                 access_logger=make_access_logger(access_log, access_log_class, access_log_format),
                 debug=debug,
                 handler_cancellation=handler_cancellation,
+                auto_decompress=auto_decompress,
             ),
         )
 

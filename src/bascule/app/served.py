@@ -25,12 +25,15 @@ class ServedOptions:
         access_logger: told of answers; None for none.
         debug: show tracebacks to clients; None for what the event loop says.
         handler_cancellation: cancel a handler whose client has left.
+        auto_decompress: take content codings off the bodies of requests; a hosted application gets
+            them as they come.
     """
 
     logger: logging.Logger
     access_logger: AbstractAccessLogger | None = None
     debug: bool | None = None
     handler_cancellation: bool = False
+    auto_decompress: bool = True
 
 
 class Served(Protocol):
@@ -79,6 +82,7 @@ class _Native:
             access_logger=options.access_logger,
             debug=self._app._debug if options.debug is None else options.debug,
             handler_cancellation=options.handler_cancellation,
+            auto_decompress=options.auto_decompress,
         )
 
     async def shutdown(self) -> None:

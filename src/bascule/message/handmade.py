@@ -11,14 +11,34 @@ from yarl import URL
 
 from bascule import __version__
 
-from ..exchange import AnswerHead, Bytes, Exchange, Fields, Head, RawFields, State, _Event
+from ..channel import Channel, ChannelOptions, Payload
+from ..exchange import (
+    AnswerHead,
+    Bytes,
+    Exchange,
+    Fields,
+    Head,
+    NotSupported,
+    RawFields,
+    State,
+    _Event,
+)
 from ..streams import StreamReader
 from ..wire.fields import dump_date
+from ..wire.frames import WSMsgType, dump_close, dump_frame_head
 from ..wire.framing import BodyFraming, has_no_content
 from ..wire.grammar import HttpVersion
-from ..wire.head import dump_head, status_line
+from ..wire.handshake import check_handshake, dump_accept
+from ..wire.head import check_fields, dump_head, status_line
 
-__all__ = ["HandmadeExchange", "Message", "RawRequestMessage", "make_by_hand", "message_of_head"]
+__all__ = [
+    "HandmadeChannel",
+    "HandmadeExchange",
+    "Message",
+    "RawRequestMessage",
+    "make_by_hand",
+    "message_of_head",
+]
 
 _SERVER = f"Python/{'.'.join(platform.python_version_tuple()[:2])} bascule/{__version__}"
 
@@ -255,8 +275,46 @@ class HandmadeExchange(Exchange):
         self._begin_anew()
         await super().respond(status, reason, fields, body, close=close)
 
+    def propose(
+        self, options: ChannelOptions, subprotocol: str | None = None
+    ) -> list[tuple[str, str]]:
+        """Give what an acceptance says of the handshake (RFC 6455 section 4.2.2); nothing is
+        compressed."""
+        head = self.head
+        key = check_handshake(head.method, head.version, head.fields)
+        chosen = [] if subprotocol is None else [("Sec-WebSocket-Protocol", subprotocol)]
+        return [
+            ("Upgrade", "websocket"),
+            ("Connection", "upgrade"),
+            ("Sec-WebSocket-Accept", dump_accept(key)),
+            *chosen,
+        ]
+
+    async def accept(
+        self,
+        fields: Fields = (),
+        *,
+        subprotocol: str | None = None,
+        options: ChannelOptions = ChannelOptions(),  # noqa: B008  # it never changes
+    ) -> "HandmadeChannel":
+        """Tell the writer 101; frames are written to the transport."""
+        if self.transport is None:
+            raise NotSupported("Without a transport this request cannot become a WebSocket")
+        pairs: CIMultiDict[str] = CIMultiDict(fields)
+        for name, value in self.propose(options, subprotocol):
+            pairs[name] = value
+        for name, value in self.default_fields:
+            pairs.setdefault(name, value)
+        check_fields(pairs.items())
+        self._begin_anew()
+        self._move(_Event.ACCEPT)
+        self.status = 101
+        await self._writer.write_headers("HTTP/1.1 101 Switching Protocols", pairs)
+        await self._writer.drain()
+        return HandmadeChannel(self.transport, options, subprotocol)
+
     def _begin_anew(self) -> None:
-        if self._state in (State.STARTED, State.ENDED):
+        if self._state in (State.STARTED, State.ENDED, State.SWITCHED):
             self._state = State.OPEN
 
     # -- hooks
@@ -299,6 +357,34 @@ class HandmadeExchange(Exchange):
 
 
 _INTERIM = {each.value for each in HTTPStatus if each < 200}
+
+
+class HandmadeChannel(Channel):
+    """The WebSocket of a request made by hand: it writes frames to what stands for the transport.
+
+    Nothing comes from a peer, since there is none.
+
+    Args:
+        transport: has ``write`` and ``abort``.
+        options: see `Channel`.
+        subprotocol: likewise.
+    """
+
+    def __init__(self, transport: Any, options: ChannelOptions, subprotocol: str | None) -> None:
+        super().__init__(options, subprotocol=subprotocol)
+        self._transport = transport
+
+    async def _emit(self, kind: WSMsgType, data: Payload, compress: int | None) -> None:
+        self._write(kind, data.encode("utf-8") if isinstance(data, str) else bytes(data))
+
+    def _push_close(self, code: int, reason: bytes) -> None:
+        self._write(WSMsgType.CLOSE, dump_close(code, reason))
+
+    def _write(self, kind: WSMsgType, data: bytes) -> None:
+        self._transport.write(dump_frame_head(kind, len(data)) + data)
+
+    def _cut(self, cause: BaseException) -> None:
+        self._transport.abort()
 
 
 class _Begun:

@@ -19,6 +19,7 @@ from ..wire.cookies import parse_cookies
 from ..wire.fields import find_charset, parse_content_type, parse_date
 from ..wire.forwarded import parse_forwarded
 from ..wire.grammar import HttpVersion, split_target
+from .decompression import decode_body
 from .deprecation import warn_deprecated
 from .exceptions import HTTPRequestEntityTooLarge
 from .facade import ProtocolFacade
@@ -55,8 +56,10 @@ class BaseRequest(MutableMapping[str | RequestKey[Any], Any]):
     __slots__ = (
         "__dict__",  # applications put attributes of their own here
         "__weakref__",
+        "_auto_decompress",
         "_client_max_fields",
         "_client_max_size",
+        "_content",
         "_content_type",
         "_cookies",
         "_exchange",
@@ -83,6 +86,9 @@ class BaseRequest(MutableMapping[str | RequestKey[Any], Any]):
     ) -> None:
         self._exchange = exchange
         self._facade: ProtocolFacade | None = None
+        self._content: StreamReader | None = None
+        # Whether content codings of the body are taken off; set by the server.
+        self._auto_decompress = True
         # Those of the exchange, unless `clone` has put others in their place.
         self._head = exchange.head
         self._host: str | None = None
@@ -331,8 +337,15 @@ class BaseRequest(MutableMapping[str | RequestKey[Any], Any]):
 
     @property
     def content(self) -> StreamReader:
-        """The body as a stream."""
-        return self._exchange.body
+        """The body as a stream; a content coding is taken off, as long as it is gzip, deflate or,
+        with its library, br."""
+        if self._content is None:
+            body = self._exchange.body
+            coding = self.headers.get(hdrs.CONTENT_ENCODING) if self._auto_decompress else None
+            if coding is not None and not isinstance(body, EmptyStreamReader):
+                body = decode_body(body, coding)
+            self._content = body
+        return self._content
 
     @property
     def body_exists(self) -> bool:
@@ -343,12 +356,12 @@ class BaseRequest(MutableMapping[str | RequestKey[Any], Any]):
     def has_body(self) -> bool:
         """Deprecated: whether some of the body is still to be read."""
         warn_deprecated("Deprecated, use .can_read_body #2005")
-        return not self._exchange.body.at_eof()
+        return self.can_read_body
 
     @property
     def can_read_body(self) -> bool:
         """Whether some of the body is still to be read."""
-        return not self._exchange.body.at_eof()
+        return not self.content.at_eof()
 
     @property
     def client_max_size(self) -> int:
@@ -380,7 +393,7 @@ class BaseRequest(MutableMapping[str | RequestKey[Any], Any]):
     async def _read_within(self, limit: int) -> bytes:
         parts: list[bytes] = []
         size = 0
-        body = self._exchange.body
+        body = self.content
         try:
             while part := await body.readany():
                 size += len(part)
@@ -421,7 +434,7 @@ class BaseRequest(MutableMapping[str | RequestKey[Any], Any]):
 
     async def release(self) -> None:
         """Read the rest of the body and throw it away."""
-        while await self._exchange.body.readany():
+        while await self.content.readany():
             pass
 
     # -- another like it

@@ -161,6 +161,8 @@ class MemoryExchange(Exchange):
     def _cut(self, cause: BaseException) -> None:
         self.cut_by = cause
         self.complete = False
+        if self.channel is not None:
+            self.channel.lost(ClientConnectionResetError("Connection lost"))
 
 
 def _make_body(body: bytes | Iterable[bytes] | StreamReader | None) -> StreamReader:

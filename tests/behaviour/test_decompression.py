@@ -1,0 +1,139 @@
+"""Request bodies that come compressed, on every host."""
+
+import gzip
+import tracemalloc
+import zlib
+from typing import Any
+
+import brotli  # type: ignore[import-untyped,unused-ignore]
+import pytest
+
+from bascule import web
+
+PLAIN = b"hello " * 1000
+
+
+def raw_deflate(data: bytes) -> bytes:
+    machine = zlib.compressobj(wbits=-zlib.MAX_WBITS)
+    return machine.compress(data) + machine.flush()
+
+
+def echo(**options: Any) -> web.Application:
+    async def handler(request: web.Request) -> web.Response:
+        return web.Response(body=await request.read())
+
+    app = web.Application(**options)
+    app.router.add_post("/", handler)
+    return app
+
+
+GOOD = [
+    ("gzip", gzip.compress(PLAIN), PLAIN),
+    ("GZip", gzip.compress(PLAIN), PLAIN),
+    ("gzip", gzip.compress(PLAIN) + gzip.compress(b"more"), PLAIN + b"more"),
+    ("deflate", zlib.compress(PLAIN), PLAIN),
+    ("deflate", raw_deflate(PLAIN), PLAIN),
+    ("br", brotli.compress(PLAIN), PLAIN),
+    ("gzip", gzip.compress(b""), b""),
+    ("gzip", b"", b""),
+    # What is not known is left as it is.
+    ("identity", PLAIN, PLAIN),
+    ("x-own", PLAIN, PLAIN),
+    ("gzip, deflate", b"as it is", b"as it is"),
+]
+
+
+@pytest.mark.parametrize("pieces", [False, True], ids=["whole", "byte by byte"])
+@pytest.mark.parametrize(("coding", "sent", "read"), GOOD)
+async def test_a_body_is_decoded(
+    serve: Any, coding: str, sent: bytes, read: bytes, pieces: bool
+) -> None:
+    client = await serve(echo())
+    body = [sent[at : at + 1] for at in range(min(len(sent), 100))] + [sent[100:]]
+    fields = {"Content-Encoding": coding}
+    answer = await client.post("/", fields=fields, body=body if pieces else sent)
+    assert (answer.status, answer.body) == (200, read)
+
+
+BAD = [
+    ("gzip", PLAIN),
+    ("gzip", gzip.compress(PLAIN)[:-9]),
+    ("gzip", gzip.compress(PLAIN)[:1]),
+    ("gzip", gzip.compress(PLAIN) + b"junk"),
+    ("deflate", PLAIN),
+    ("deflate", zlib.compress(PLAIN)[:-1]),
+    ("deflate", zlib.compress(PLAIN) + b"junk"),
+    ("deflate", raw_deflate(PLAIN)[:-1]),
+    ("br", PLAIN),
+    ("br", brotli.compress(PLAIN)[:-1]),
+    ("br", brotli.compress(PLAIN) + b"junk"),
+]
+
+
+@pytest.mark.parametrize(("coding", "sent"), BAD)
+async def test_a_broken_body_is_refused(serve: Any, coding: str, sent: bytes, caplog: Any) -> None:
+    """Also one that is cut short, which aiohttp takes for a whole."""
+    client = await serve(echo())
+    answer = await client.post("/", fields={"Content-Encoding": coding}, body=sent)
+    assert (answer.status, answer.text) == (400, f"400: Can not decode content-encoding: {coding}")
+    assert not [record for record in caplog.records if record.levelname == "ERROR"]
+
+
+@pytest.mark.parametrize("coding", ["gzip", "deflate", "br"])
+async def test_a_bomb_is_stopped_by_the_limit(serve: Any, coding: str) -> None:
+    """Fifty megabytes come as some thousand bytes; memory stays near the limit."""
+    compress = {"gzip": gzip.compress, "deflate": zlib.compress, "br": brotli.compress}[coding]
+    bomb = compress(bytes(50_000_000))
+    client = await serve(echo(client_max_size=2**20))
+    tracemalloc.start()
+    try:
+        answer = await client.post("/", fields={"Content-Encoding": coding}, body=bomb)
+        assert tracemalloc.get_traced_memory()[1] < 8 * 2**20
+    finally:
+        tracemalloc.stop()
+    assert (answer.status, answer.text) == (413, "Maximum request body size 1048576 exceeded.")
+
+
+async def test_a_stream_is_decoded_step_by_step(serve: Any) -> None:
+    async def handler(request: web.Request) -> web.Response:
+        sizes = [len(piece) async for piece in request.content.iter_any()]
+        content = request.content
+        assert content.total_bytes == sum(sizes)
+        assert content.total_raw_bytes == content.total_compressed_bytes == len(body)
+        return web.json_response([max(sizes), sum(sizes)])
+
+    app = web.Application()
+    app.router.add_post("/", handler)
+    body = gzip.compress(bytes(3_000_000))
+    answer = await (await serve(app)).post("/", fields={"Content-Encoding": "gzip"}, body=body)
+    assert answer.text == "[262144, 3000000]"
+
+
+async def test_forms_are_decoded(serve: Any) -> None:
+    async def handler(request: web.Request) -> web.Response:
+        return web.json_response(dict(await request.post()))
+
+    app = web.Application()
+    app.router.add_post("/", handler)
+    fields = {
+        "Content-Encoding": "deflate",
+        "Content-Type": "application/x-www-form-urlencoded",
+    }
+    answer = await (await serve(app)).post("/", fields=fields, body=zlib.compress(b"a=1&b=2"))
+    assert answer.text == '{"a": "1", "b": "2"}'
+
+
+async def test_a_body_that_is_not_read_is_not_decoded(serve: Any) -> None:
+    async def handler(request: web.Request) -> web.Response:
+        return web.json_response([request.can_read_body, request.body_exists])
+
+    app = web.Application()
+    app.router.add_post("/", handler)
+    answer = await (await serve(app)).post("/", fields={"Content-Encoding": "gzip"}, body=b"bad")
+    assert (answer.status, answer.text) == (200, "[true, true]")
+
+
+async def test_decoding_can_be_switched_off(serve: Any) -> None:
+    client = await serve(echo(), auto_decompress=False)
+    answer = await client.post("/", fields={"Content-Encoding": "gzip"}, body=b"as it is")
+    assert answer.body == b"as it is"
