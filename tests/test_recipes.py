@@ -1,6 +1,7 @@
 """The recipes among the examples, each run as a program and as a guest under uvicorn."""
 
 import asyncio
+import os
 import re
 import runpy
 import signal
@@ -235,7 +236,14 @@ async def test_recipe(start: Start, name: str) -> None:
 
 def test_every_example_of_one_file_is_run() -> None:
     names = {path.stem for path in ROOT.glob("examples/*.py")}
-    assert names == RECIPES.keys() | {"embedded", "request_id"}
+    assert names == RECIPES.keys() | {"dashboard", "embedded", "request_id", "test_notes"}
+
+
+async def test_the_tests_of_an_application_pass_without_plugins() -> None:
+    plain = ["-c", os.devnull, "-p", "no:asyncio", "-p", "no:anyio", "-p", "no:cacheprovider"]
+    async with program("-m", "pytest", "-q", *plain, "examples/test_notes.py") as running:
+        assert await running.end() == 0
+    assert "3 passed" in running.output
 
 
 async def test_a_bug_is_logged_and_not_told(start: Start, caplog: pytest.LogCaptureFixture) -> None:

@@ -1,6 +1,38 @@
-"""Tools for tests: an exchange in memory, without sockets."""
+"""Tools for tests: clients of an application and an exchange, all in memory, without sockets."""
 
+from .answers import Answer
 from .channel import MemoryChannel
+from .client import Client
+from .cookies import CookieJar
+from .errors import (
+    ClientError,
+    ClientResponseError,
+    ContentTypeError,
+    RedirectClientError,
+    RequestInfo,
+    ServerDisconnectedError,
+    TooManyRedirects,
+)
 from .memory import MemoryExchange
+from .portal import Portal
+from .streamed import StreamedExchange
+from .sync import SyncAnswer, SyncClient
 
-__all__ = ["MemoryChannel", "MemoryExchange"]
+__all__ = [
+    "Answer",
+    "Client",
+    "ClientError",
+    "ClientResponseError",
+    "ContentTypeError",
+    "CookieJar",
+    "MemoryChannel",
+    "MemoryExchange",
+    "Portal",
+    "RedirectClientError",
+    "RequestInfo",
+    "ServerDisconnectedError",
+    "StreamedExchange",
+    "SyncAnswer",
+    "SyncClient",
+    "TooManyRedirects",
+]
