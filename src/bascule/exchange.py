@@ -496,9 +496,9 @@ class Exchange(ABC):
         Raises:
             BadHandshake: it does not, or has a body, which nobody could tell from frames.
         """
+        check_handshake(self.head.method, self.head.version, self.head.fields)
         if self.body is not EMPTY_PAYLOAD:
             raise BadHandshake("A request with a body cannot become a WebSocket")
-        check_handshake(self.head.method, self.head.version, self.head.fields)
 
     def propose(
         self, options: ChannelOptions, subprotocol: str | None = None

@@ -147,10 +147,10 @@ class WebSocketResponse(StreamResponse):
         if self._exchange is not None:
             return self._exchange
         exchange = request._exchange
-        if exchange.gone:
-            raise ClientConnectionResetError("Connection lost")
         try:
             protocol = self._shake_hands(exchange)
+            if exchange.gone:
+                raise ClientConnectionResetError("Connection lost")
             self._warn_about_protocols(request, exchange, protocol)
             await self._open(request, exchange, protocol)
         except BadHandshake as exc:

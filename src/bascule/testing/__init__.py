@@ -12,17 +12,20 @@ from .errors import (
     RequestInfo,
     ServerDisconnectedError,
     TooManyRedirects,
+    WSServerHandshakeError,
 )
 from .memory import MemoryExchange
 from .portal import Portal
+from .socket import ClientSocket
 from .streamed import StreamedExchange
-from .sync import SyncAnswer, SyncClient
+from .sync import SyncAnswer, SyncClient, SyncSocket
 
 __all__ = [
     "Answer",
     "Client",
     "ClientError",
     "ClientResponseError",
+    "ClientSocket",
     "ContentTypeError",
     "CookieJar",
     "MemoryChannel",
@@ -34,5 +37,7 @@ __all__ = [
     "StreamedExchange",
     "SyncAnswer",
     "SyncClient",
+    "SyncSocket",
     "TooManyRedirects",
+    "WSServerHandshakeError",
 ]

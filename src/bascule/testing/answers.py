@@ -52,6 +52,11 @@ class Answer:
         info = self.request_info
         return f"<Answer {info.method} {info.real_url} [{self.status} {self.reason}]>"
 
+    @property
+    def call(self) -> Call:
+        """The request as it is answered; for this package."""
+        return self._call
+
     # -- its head
 
     @property

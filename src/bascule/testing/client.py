@@ -1,7 +1,8 @@
 """A client of an application, inside the same program: no server, no sockets."""
 
 import platform
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from logging import Logger
 from types import TracebackType
 from typing import Any, Literal, TypedDict, Unpack
@@ -17,10 +18,18 @@ from .cookies import CookieJar
 from .hosting import Hosting, HostingOptions
 from .outgoing import HeaderFields, RequestOptions, make_outgoing
 from .sending import Sender, Sending
+from .socket import ClientSocket, SocketContext
 from .span import Span
 
 __all__ = ["Client", "ClientOptions"]
 
+# What every handshake has; the key is the example of RFC 6455 section 1.3.
+_HANDSHAKE = {
+    "Connection": "Upgrade",
+    "Upgrade": "websocket",
+    "Sec-WebSocket-Version": "13",
+    "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",
+}
 _USER_AGENT = "Python/{} bascule/{}".format(
     ".".join(platform.python_version_tuple()[:2]), __version__
 )
@@ -223,6 +232,27 @@ class Client:
         """
         return AnswerContext(self._request(method, path, options, is_stream=True))
 
+    def ws_connect(
+        self,
+        path: str | URL,
+        *,
+        protocols: Iterable[str] = (),
+        **options: Unpack[RequestOptions],
+    ) -> SocketContext:
+        """Open a WebSocket, when the result is awaited or entered; redirections are not followed.
+
+        Args:
+            path: see `request`.
+            protocols: subprotocols to offer, in this order.
+            options: `params`, `headers`, `cookies`, `auth` and `timeout` of `RequestOptions`; the
+                last is also that of `ClientSocket.receive` and of the handler's end.
+
+        Raises:
+            WSServerHandshakeError: the application has answered otherwise.
+            TimeoutError: it has not answered in time.
+        """
+        return SocketContext(self._connect(path, tuple(protocols), options))
+
     def make_url(self, path: str | URL) -> URL:
         """Give the absolute URL of a path, as it will be asked for."""
         if isinstance(path, URL):
@@ -234,6 +264,18 @@ class Client:
         return URL(text, encoded=isinstance(path, URL))
 
     # -- within
+
+    async def _connect(
+        self, path: str | URL, protocols: tuple[str, ...], options: RequestOptions
+    ) -> ClientSocket:
+        if not self._hosting.is_running:
+            raise RuntimeError("The application is not running: use `async with client:`")
+        request = make_outgoing("GET", self.make_url(path), self.headers, options)
+        request.headers.update(_HANDSHAKE)
+        if protocols:
+            request.headers["Sec-WebSocket-Protocol"] = ", ".join(protocols)
+        request = replace(request, is_handshake=True)
+        return await self._sender.connect(request, options.get("timeout", self._timeout))
 
     async def _request(
         self, method: str, path: str | URL, options: RequestOptions, *, is_stream: bool

@@ -14,6 +14,7 @@ __all__ = [
     "RequestInfo",
     "ServerDisconnectedError",
     "TooManyRedirects",
+    "WSServerHandshakeError",
 ]
 
 
@@ -84,3 +85,7 @@ class ContentTypeError(ClientResponseError):
 
 class TooManyRedirects(ClientResponseError):
     """There were more redirections than the client follows."""
+
+
+class WSServerHandshakeError(ClientResponseError):
+    """The application has answered a request for a WebSocket otherwise."""

@@ -65,6 +65,7 @@ class Outgoing:
         headers: without Host and Cookie, unless they were given.
         body: whole, or in pieces; None for none.
         cookies: for this request alone.
+        is_handshake: it asks for a WebSocket.
     """
 
     method: str
@@ -72,6 +73,7 @@ class Outgoing:
     headers: CIMultiDict[str]
     body: bytes | Pieces | None = None
     cookies: Mapping[str, str] = field(default_factory=dict)
+    is_handshake: bool = False
 
     @property
     def length(self) -> int | None:

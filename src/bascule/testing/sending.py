@@ -9,10 +9,11 @@ from multidict import CIMultiDict
 
 from .answers import Answer
 from .cookies import CookieJar, dump_cookies
-from .errors import RequestInfo, TooManyRedirects
+from .errors import RequestInfo, TooManyRedirects, WSServerHandshakeError
 from .hosting import Call, Hosting
 from .outgoing import Outgoing
 from .redirects import follow, is_redirect
+from .socket import ClientSocket
 from .streamed import StreamedExchange
 from .upload import Upload
 
@@ -35,6 +36,28 @@ class Sender:
     facts: Mapping[str, Any]  # Any: a string, and a mapping of what transports give
     raises: bool
 
+    async def connect(self, request: Outgoing, timeout: float | None) -> ClientSocket:
+        """Have a WebSocket opened.
+
+        Args:
+            request: the handshake.
+            timeout: seconds until it is; also of the socket.
+
+        Raises:
+            WSServerHandshakeError: the application has answered otherwise.
+            TimeoutError: it has not answered in time.
+        """
+        sending = Sending(self, timeout, is_stream=True)
+        answer = await sending.run(request, None)
+        exchange = answer.call.exchange
+        if exchange.channel is None:
+            async with answer:
+                await answer.read()
+                raise answer.complain(WSServerHandshakeError, "Invalid response status")
+        return ClientSocket(
+            answer.call, exchange.channel, answer, timeout=timeout, raises=self.raises
+        )
+
     def begin(self, request: Outgoing, *, is_stream: bool, timeout: float | None) -> Call:
         """Begin to have a request answered.
 
@@ -56,7 +79,12 @@ class Sender:
             body=body,
             read_timeout=timeout if is_stream else None,
             is_stream=is_stream,
-            facts={**self.facts, "scheme": url.scheme, "extra": extra},
+            facts={
+                **self.facts,
+                "scheme": url.scheme,
+                "extra": extra,
+                "websocket": request.is_handshake,
+            },
         )
         exchange.raises_error = self.raises
         return self.hosting.begin(exchange, upload)

@@ -6,9 +6,11 @@ from typing import Any
 
 from multidict import CIMultiDict
 
+from ..channel import ChannelOptions
 from ..exchange import AnswerHead, Bytes, Fields
 from ..streams import PayloadAccessError, StreamReader
 from ..wire.framing import BodyFraming
+from .channel import MemoryChannel
 from .errors import ClientError, ServerDisconnectedError
 from .memory import MemoryExchange
 
@@ -99,6 +101,18 @@ class StreamedExchange(MemoryExchange):
         error = ServerDisconnectedError(f"The application dropped the connection {when}")
         error.__cause__ = self.error or self.cut_by or self.gone.cause
         return error
+
+    async def accept(
+        self,
+        fields: Fields = (),
+        *,
+        subprotocol: str | None = None,
+        options: ChannelOptions = ChannelOptions(),  # noqa: B008  # it never changes
+    ) -> MemoryChannel:
+        """Become a WebSocket; the client's side is in `channel`."""
+        channel = await super().accept(fields, subprotocol=subprotocol, options=options)
+        self._tell()
+        return channel
 
     # -- the source of the answer's body
 

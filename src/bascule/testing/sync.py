@@ -1,7 +1,7 @@
 """A client of an application for tests that are plain functions."""
 
 import json as json_module
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator
 from contextlib import contextmanager
 from http.cookies import SimpleCookie
 from types import TracebackType
@@ -10,13 +10,15 @@ from typing import Any, TypeVar, Unpack
 from multidict import CIMultiDict, CIMultiDictProxy
 from yarl import URL
 
+from ..wire.frames import WSCloseCode, WSMessage, WSMsgType
 from .answers import Answer, AnswerContext
 from .client import Client, ClientOptions
 from .cookies import CookieJar
 from .outgoing import RequestOptions
 from .portal import Portal
+from .socket import ClientSocket, SocketContext
 
-__all__ = ["SyncAnswer", "SyncClient"]
+__all__ = ["SyncAnswer", "SyncClient", "SyncSocket"]
 
 T = TypeVar("T")
 
@@ -138,6 +140,24 @@ class SyncClient:
             yield answer
         finally:
             answer.close()
+
+    @contextmanager
+    def ws_connect(
+        self,
+        path: str | URL,
+        *,
+        protocols: Iterable[str] = (),
+        **options: Unpack[RequestOptions],
+    ) -> Iterator["SyncSocket"]:
+        """Open a WebSocket for the time of a block. See `Client.ws_connect`."""
+        connecting = self._client.ws_connect(path, protocols=protocols, **options)
+        socket = self.portal.call(_open(connecting))
+        try:
+            yield SyncSocket(socket, self.portal.call)
+        except BaseException:
+            self.portal.call(_leave(socket))
+            raise
+        self.portal.call(socket.end())
 
     def _send(self, request: AnswerContext) -> "SyncAnswer":
         return SyncAnswer(self.portal.call(request), self.portal.call)
@@ -291,6 +311,92 @@ class SyncAnswer:
             value: T = end.value
             return value
         raise RuntimeError("An answer that is closed was waited for")
+
+
+class SyncSocket:
+    """A `ClientSocket` for tests without a loop.
+
+    Args:
+        socket: what it stands for.
+        call: runs a coroutine of it, and waits.
+    """
+
+    def __init__(
+        self, socket: ClientSocket, call: Callable[[Coroutine[Any, Any, Any]], Any]
+    ) -> None:
+        self._socket = socket
+        self._call = call
+
+    @property
+    def headers(self) -> CIMultiDictProxy[str]:
+        """Fields of the acceptance."""
+        return self._socket.headers
+
+    @property
+    def protocol(self) -> str | None:
+        """The subprotocol that the application chose."""
+        return self._socket.protocol
+
+    @property
+    def closed(self) -> bool:
+        """Whether it has ended."""
+        return self._socket.closed
+
+    @property
+    def close_code(self) -> int | None:
+        """The code of the application's close; see `ClientSocket.close_code`."""
+        return self._socket.close_code
+
+    def send_str(self, data: str) -> None:
+        """Send a text message."""
+        self._call(self._socket.send_str(data))
+
+    def send_bytes(self, data: bytes | bytearray | memoryview) -> None:
+        """Send a binary message."""
+        self._call(self._socket.send_bytes(data))
+
+    def send_json(self, data: Any, *, dumps: Callable[[Any], str] = json_module.dumps) -> None:
+        """Send a text message of JSON."""
+        self._call(self._socket.send_json(data, dumps=dumps))
+
+    def receive(self, timeout: float | None = None) -> WSMessage:
+        """Wait for the next message; see `ClientSocket.receive`."""
+        message: WSMessage = self._call(self._socket.receive(timeout))
+        return message
+
+    def receive_str(self, *, timeout: float | None = None) -> str:
+        """Wait for a text message."""
+        text: str = self._call(self._socket.receive_str(timeout=timeout))
+        return text
+
+    def receive_bytes(self, *, timeout: float | None = None) -> bytes:
+        """Wait for a binary message."""
+        data: bytes = self._call(self._socket.receive_bytes(timeout=timeout))
+        return data
+
+    def receive_json(
+        self, *, loads: Callable[[str], Any] = json_module.loads, timeout: float | None = None
+    ) -> Any:
+        """Wait for a text message, and parse it as JSON."""
+        return self._call(self._socket.receive_json(loads=loads, timeout=timeout))
+
+    def __iter__(self) -> Iterator[WSMessage]:
+        """Iterate over the messages up to the close."""
+        while (message := self.receive()).type <= WSMsgType.BINARY:
+            yield message
+
+    def close(self, *, code: int = WSCloseCode.OK, message: bytes = b"") -> bool:
+        """Close it; see `ClientSocket.close`."""
+        closed: bool = self._call(self._socket.close(code=code, message=message))
+        return closed
+
+
+async def _open(connecting: SocketContext) -> ClientSocket:
+    return await connecting
+
+
+async def _leave(socket: ClientSocket) -> None:
+    socket.leave()
 
 
 async def _next(pieces: AsyncIterator[Any], end: object) -> Any:
