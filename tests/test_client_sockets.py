@@ -39,7 +39,7 @@ def native() -> web.Application:
     async def failing(request: web.Request) -> web.WebSocketResponse:
         ws = web.WebSocketResponse()
         await ws.prepare(request)
-        raise LookupError("x")
+        raise LookupError(await ws.receive_str())
 
     async def stuck(request: web.Request) -> web.WebSocketResponse:
         ws = web.WebSocketResponse()
@@ -129,11 +129,13 @@ async def test_a_refusal_is_an_error() -> None:
 
 async def test_an_error_of_the_handler_is_a_loss(caplog: Any) -> None:
     async with Client(native()) as client, client.ws_connect("/failing") as ws:
+        await ws.send_str("x")
         assert (await ws.receive()).type is WSMsgType.CLOSED
         assert ws.close_code == 1006
         assert isinstance(ws.error, LookupError)
     async with Client(native(), raise_app_exceptions=True) as client:
         ws = await client.ws_connect("/failing")
+        await ws.send_str("x")
         await ws.receive()
         with pytest.raises(LookupError):
             await ws.end()
