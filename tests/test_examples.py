@@ -2,8 +2,13 @@
 
 import io
 import json
+import os
 import re
+import select
 import signal
+import socket
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +19,7 @@ from examples import hello
 from examples.board import create_app
 from support.hosts import HOSTS
 from support.programs import ROOT, get, program
+from support.wire import PATIENCE
 
 
 @pytest.mark.parametrize("host", HOSTS)
@@ -26,9 +32,84 @@ async def test_hello(host: str) -> None:
 async def test_embedded() -> None:
     async with program("examples/embedded.py") as running:
         url = (await running.read_until(r"Counting at (\S+)"))[1]
-        assert (await get(url)).json()["ticks"] >= 1
+        assert (await get(url)).json()["ticks"] >= 0
+        assert (await get(url + "/next")).json()["ticks"] >= 1
         assert await running.end(signal.SIGINT) == 0
     assert "Traceback" not in running.output
+
+
+# Makes the terminal at its standard input the controlling one, so that Ctrl-C is a signal.
+IN_A_TERMINAL = """
+import fcntl, runpy, termios
+fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+runpy.run_path("examples/embedded.py", run_name="__main__")
+"""
+
+
+class Terminal:
+    """A terminal with a session of its own, and what it shows."""
+
+    def __init__(self, code: str) -> None:
+        self.screen = ""
+        self.keyboard, there = os.openpty()
+        self.process = subprocess.Popen(
+            [sys.executable, "-X", "dev", "-W", "error", "-c", code],
+            cwd=ROOT,
+            stdin=there,
+            stdout=there,
+            stderr=there,
+            start_new_session=True,
+        )
+        os.close(there)
+
+    def __enter__(self) -> "Terminal":
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+        os.close(self.keyboard)
+
+    def read(self) -> bool:
+        """Read some of what is shown; tell whether there was something."""
+        ready, _, _ = select.select([self.keyboard], [], [], PATIENCE)
+        assert ready, f"nothing more behind {self.screen!r}"
+        try:
+            data = os.read(self.keyboard, 4096)
+        except OSError:  # Linux: nobody has the other end any more
+            data = b""
+        self.screen += data.decode()
+        return bool(data)
+
+    def read_until(self, pattern: str) -> re.Match[str]:
+        """Read until something is shown."""
+        while not (match := re.search(pattern, self.screen)):
+            assert self.read(), self.screen
+        return match
+
+    def press(self, keys: bytes) -> None:
+        """Type."""
+        os.write(self.keyboard, keys)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="pseudo-terminals are POSIX")
+def test_embedded_stops_gracefully_at_ctrl_c_in_a_terminal() -> None:
+    """An answer in progress is completed, and the screen shows no more than it should."""
+    with Terminal(IN_A_TERMINAL) as terminal:
+        url = terminal.read_until(r"Counting at (\S+) \(Ctrl-C to stop\)\r\n")[1]
+        port = httpx.URL(url).port
+        assert port is not None
+        with socket.create_connection(("127.0.0.1", port), timeout=PATIENCE) as client:
+            client.sendall(b"GET /next HTTP/1.1\r\nHost: x\r\n\r\n")
+            terminal.press(b"\x03")
+            answer = client.makefile("rb").read()
+        while terminal.read():
+            pass
+        assert terminal.process.wait(PATIENCE) == 0
+    assert answer.startswith(b"HTTP/1.1 200 OK\r\n")
+    assert re.search(rb'\r\n\r\n{"ticks": \d+}$', answer)
+    assert terminal.screen == f"Counting at {url} (Ctrl-C to stop)\r\n^C\r\nStopped.\r\n"
 
 
 @pytest.fixture(params=["socket", "uvicorn", "asgi"])

@@ -1,10 +1,11 @@
-"""Programs that serve: run_app and the command line in processes of their own, runners in ours."""
+"""Programs that serve: run_app in processes of their own and in ours, and runners."""
 
 import asyncio
+import contextlib
 import signal
 import socket
-import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import httpx
 import pytest
 
 from bascule import web
-from support.programs import ROOT, get, program
+from support.programs import get, program
 from support.wire import PATIENCE
 
 SLOW = """
@@ -94,6 +95,102 @@ async def test_a_second_signal_shortens_the_wait(slow_program: str) -> None:
     assert running.output.endswith("left\nquiet end\n")
 
 
+HANGING = """
+import asyncio
+from bascule import web
+
+async def hang(place):
+    try:
+        print(f"{place} hangs", flush=True)
+        await asyncio.Event().wait()
+    finally:
+        print(f"{place} is cancelled", flush=True)
+
+async def around(app):
+    print("entered", flush=True)
+    yield
+    print("left", flush=True)
+
+app = web.Application()
+app.cleanup_ctx.append(around)
+
+async def make():
+    if PLACE == "make":
+        await hang("make")
+    return app
+
+async def start(app):
+    if PLACE == "start-up":
+        await hang("start-up")
+
+async def stop(app):
+    if PLACE == "shutdown":
+        await hang("shutdown")
+
+async def clean(app):
+    if PLACE == "clean-up":
+        await hang("clean-up")
+
+app.on_startup.append(start)
+app.on_shutdown.append(stop)
+app.on_cleanup.append(clean)
+web.run_app(make(), host="127.0.0.1", port=0, handle_signals=SIGNALS)
+print("quiet end", flush=True)
+"""
+
+
+@pytest.mark.parametrize("taken", [True, False], ids=["taken", "left alone"])
+@pytest.mark.parametrize(
+    ("place", "steps"),
+    [
+        ("make", "make hangs\nmake is cancelled\nquiet end\n"),
+        ("start-up", "entered\nstart-up hangs\nstart-up is cancelled\nleft\nquiet end\n"),
+    ],
+)
+async def test_a_signal_ends_a_start_that_hangs(place: str, steps: str, taken: bool) -> None:
+    """What it has begun is undone, and nothing was announced."""
+    code = HANGING.replace("PLACE", repr(place)).replace("SIGNALS", str(taken))
+    async with program("-c", code) as running:
+        await running.read_until("hangs")
+        assert await running.end(signal.SIGINT) == 0
+    assert running.output == steps
+
+
+AGAIN = """
+import os, signal
+
+async def interrupt_again(place):
+    for _ in range(2):
+        print(f"{place} is interrupted", flush=True)
+        os.kill(os.getpid(), signal.SIGINT)
+        for _ in range(10):  # loop steps: the signal has been taken by then
+            await asyncio.sleep(0)
+    await asyncio.Event().wait()
+"""
+
+
+@pytest.mark.parametrize(
+    ("place", "steps"),
+    [
+        (
+            "shutdown",
+            "shutdown is interrupted\nshutdown is interrupted\nleft\nquiet end\n",
+        ),
+        (
+            "clean-up",
+            "left\nclean-up is interrupted\nclean-up is interrupted\nquiet end\n",
+        ),
+    ],
+)
+async def test_a_third_signal_ends_a_clean_up_that_hangs(place: str, steps: str) -> None:
+    """The first asks for the end, the second is for answers in progress only."""
+    code = AGAIN + HANGING.replace("PLACE", repr(place)).replace("SIGNALS", "True")
+    async with program("-c", code.replace("await hang(", "await interrupt_again(")) as running:
+        await running.url()
+        assert await running.end(signal.SIGINT) == 0
+    assert running.output.partition("to quit)\n")[2] == steps
+
+
 @pytest.mark.parametrize(
     "place", ["interrupt()", "asyncio.get_running_loop().call_soon(interrupt)"]
 )
@@ -138,24 +235,6 @@ async def test_a_runner_takes_signals_when_told_to(tmp_path: Path) -> None:
     assert "cleaned up" in running.output
 
 
-async def test_the_command_is_installed_and_takes_its_options(tmp_path: Path) -> None:
-    (tmp_path / "elsewhere.py").write_text("from examples.hello import app\n")
-    command = str(Path(sys.executable).parent / "bascule")
-    options = ["--app-dir", str(tmp_path), "--log-level", "warning", "--port", "0"]
-    async with program(command, "elsewhere:app", *options, PYTHONPATH=str(ROOT)) as running:
-        assert (await get(await running.url())).text == "Hello, world!\n"
-        assert await running.end(signal.SIGTERM) == 0
-    assert "GET /" not in running.output
-    async with program("-m", "bascule", "--version") as running:
-        assert await running.end() == 0
-    assert running.output.startswith("bascule 0.")
-    options = ["--no-access-log", "--port", "0"]
-    async with program("-m", "bascule", "examples.hello:app", *options) as running:
-        await get(await running.url())
-        assert await running.end(signal.SIGTERM) == 0
-    assert "GET /" not in running.output
-
-
 async def test_a_handlers_exit_ends_it_with_that_status(slow_program: str) -> None:
     async with program(slow_program) as running:
         answer = await get(f"{await running.url()}/leave")
@@ -164,86 +243,48 @@ async def test_a_handlers_exit_ends_it_with_that_status(slow_program: str) -> No
     assert running.output.endswith("left\n")
 
 
-async def test_a_port_that_is_taken_is_an_error(slow_program: str) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = str(taken.getsockname()[1])
-        async with program("-m", "bascule", "examples.hello:app", "--port", port) as running:
-            assert await running.end() == 2
-    assert "bascule: error: cannot listen:" in running.output
-    assert "Traceback" not in running.output
+# -- run_app in this process
 
 
-@pytest.mark.parametrize("app", ["examples.hello:app", "foreign:app"])
-async def test_command_line_serves_native_and_asgi_applications(tmp_path: Path, app: str) -> None:
-    (tmp_path / "foreign.py").write_text(
-        "async def app(scope, receive, send):\n"
-        "    assert scope['type'] == 'http'\n"
-        "    await send({'type': 'http.response.start', 'status': 200})\n"
-        "    await send({'type': 'http.response.body', 'body': b'Hello, world!\\n'})\n"
-    )
-    directory = ROOT if app.startswith("examples") else tmp_path
-    async with program("-m", "bascule", "run", app, "--port", "0", cwd=directory) as running:
-        answer = await get(await running.url())
-        assert answer.text == "Hello, world!\n"
-        assert await running.end(signal.SIGINT) == 0
-    assert '"GET / HTTP/1.1" 200' in running.output
+def run_until_asked(app: web.Application, **options: Any) -> str:
+    """Serve, get one answer by a task of the program's own, and end; give that answer."""
+    answers: list[str] = []
+
+    async def ask(url: str) -> None:
+        answers.append((await get(url)).text)
+        raise web.GracefulExit
+
+    tasks: list[asyncio.Task[None]] = []
+
+    def announce(text: str) -> None:
+        tasks.append(asyncio.get_running_loop().create_task(ask(text.split()[3])))
+
+    web.run_app(app, host="127.0.0.1", port=0, print=announce, **options)
+    for task in tasks:
+        assert isinstance(task.exception(), web.GracefulExit)
+    return answers[0]
 
 
-@pytest.mark.parametrize("name", ["make", "make_later", "make_with_defaults"])
-async def test_command_line_calls_what_makes_an_application(tmp_path: Path, name: str) -> None:
-    (tmp_path / "made.py").write_text(
-        "from bascule import web\n"
-        "NAME = web.AppKey('NAME', str)\n"
-        "async def hello(request):\n"
-        "    return web.Response(text=request.app[NAME])\n"
-        "def make(name='made'):\n"
-        "    app = web.Application()\n"
-        "    app[NAME] = name\n"
-        "    app.router.add_get('/', hello)\n"
-        "    return app\n"
-        "async def make_later():\n"
-        "    return make()\n"
-        "def make_with_defaults(name='made', **more):\n"
-        "    return make(name)\n"
-    )
-    arguments = ("-m", "bascule", f"made:{name}", "--port", "0")
-    async with program(*arguments, cwd=tmp_path) as running:
-        assert (await get(await running.url())).text == "made"
-        assert await running.end(signal.SIGINT) == 0
+@pytest.fixture
+def own_loop() -> Iterator[None]:
+    """Let run_app set the loop of this thread, as it does, and set it back."""
+    before = asyncio.get_event_loop_policy().get_event_loop()
+    yield
+    asyncio.set_event_loop(before)
 
 
-async def test_command_line_serves_a_unix_socket(tmp_path: Path) -> None:
-    path = str(tmp_path / "socket")
-    async with program("-m", "bascule", "examples.hello:app", "--uds", path) as running:
-        assert await running.url() == f"http://unix:{path}:"
-        transport = httpx.AsyncHTTPTransport(uds=path)
-        async with httpx.AsyncClient(transport=transport) as client:
-            assert (await client.get("http://x/you")).text == "Hello, you!\n"
-        assert await running.end(signal.SIGTERM) == 0
-    assert not Path(path).exists()
+@pytest.mark.usefixtures("own_loop")
+def test_run_app_runs_in_uvloop() -> None:
+    uvloop = pytest.importorskip("uvloop")
+    loop = uvloop.new_event_loop()
+    assert run_until_asked(make_app(), loop=loop) == "hello"
+    assert loop.is_closed()
 
 
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        (["nothing"], "'nothing' is not of the form module:attribute"),
-        (["no_such_module:app"], "no module 'no_such_module'"),
-        (["examples.hello:nothing"], "has no attribute 'nothing'"),
-        (["examples.hello:__name__"], "should be web.Application instance or an ASGI"),
-    ],
-)
-async def test_command_line_errors_are_one_line(arguments: list[str], message: str) -> None:
-    async with program("-m", "bascule", *arguments) as running:
-        assert await running.end() == 2
-    assert message in running.output
-    assert "Traceback" not in running.output
-
-
-async def test_command_line_shows_an_error_inside_the_module(tmp_path: Path) -> None:
-    (tmp_path / "broken.py").write_text("import not_installed_anywhere\n")
-    async with program("-m", "bascule", "broken:app", cwd=tmp_path) as running:
-        assert await running.end() == 1
-    assert "No module named 'not_installed_anywhere'" in running.output
+def test_run_app_runs_in_several_threads_at_once() -> None:
+    with ThreadPoolExecutor(4) as pool:
+        answers = list(pool.map(run_until_asked, [make_app() for _ in range(4)]))
+    assert answers == ["hello"] * 4
 
 
 # -- runners in a loop that is running
@@ -280,6 +321,49 @@ async def test_one_runner_on_several_sites(tmp_path: Path) -> None:
         assert (await get(sites[2].name)).text == "hello"
         await runner.cleanup()
     assert runner.sites == set()
+
+
+async def test_sites_share_a_port_when_both_say_so() -> None:
+    runner = web.AppRunner(make_app())
+    await runner.setup()
+    first = web.TCPSite(runner, "127.0.0.1", 0, reuse_port=True)
+    await first.start()
+    second = web.TCPSite(runner, "127.0.0.1", first.port, reuse_port=True)
+    await second.start()
+    assert first.name == second.name
+    await first.stop()
+    assert (await get(second.name)).text == "hello"
+    await runner.cleanup()
+
+
+async def test_a_site_of_a_users_own_making_serves(tmp_path: Path) -> None:
+    """It makes the server itself, as aiohttp-wsgi does."""
+
+    class OwnSite(web.BaseSite):
+        @property
+        def name(self) -> str:
+            return "own"
+
+        async def start(self) -> None:
+            await super().start()
+            self._server = await asyncio.start_unix_server(self.greet, tmp_path / "own")
+
+        async def greet(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            writer.write(b"hello")
+            writer.close()
+
+    runner = web.AppRunner(make_app())
+    await runner.setup()
+    site = OwnSite(runner)
+    await site.start()
+    assert (runner.sites, runner.addresses) == ({site}, [str(tmp_path / "own")])
+    reader, writer = await asyncio.open_unix_connection(tmp_path / "own")
+    assert await reader.read() == b"hello"
+    writer.close()
+    await writer.wait_closed()
+    await runner.cleanup()
+    with pytest.raises(ConnectionRefusedError):
+        await asyncio.open_unix_connection(tmp_path / "own")
 
 
 async def test_runner_touches_no_signals() -> None:
@@ -324,6 +408,24 @@ async def test_sites_need_a_runner_that_is_set_up() -> None:
     with pytest.raises(RuntimeError, match=r"Call runner\.setup\(\) before making a site"):
         web.TCPSite(runner, "127.0.0.1", 0)
     await runner.cleanup()
+
+
+@pytest.mark.parametrize("count", [1, 40])
+async def test_requests_that_the_system_has_taken_are_answered_at_the_end(count: int) -> None:
+    """Their connections were established, and all bytes sent, before the clean-up was asked for."""
+    runner = web.AppRunner(make_app())
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    with contextlib.ExitStack() as stack:
+        clients = [
+            stack.enter_context(socket.create_connection(runner.addresses[0])) for _ in range(count)
+        ]
+        for client in clients:
+            client.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+            client.settimeout(0)  # what is not there by then does not come
+        await runner.cleanup()
+        answers = [client.recv(1000).partition(b"\r\n")[0] for client in clients]
+    assert answers == [b"HTTP/1.1 200 OK"] * count
 
 
 async def test_site_starts_once_and_stops_once() -> None:

@@ -47,7 +47,7 @@ def _make_run_parser() -> argparse.ArgumentParser:
     )
     _add_app(parser)
     parser.add_argument("--host", help="address to bind (default: 127.0.0.1)")
-    parser.add_argument("--port", type=int, help="port to bind, 0 for any (default: 8000)")
+    parser.add_argument("--port", type=_read_port, help="port to bind, 0 for any (default: 8000)")
     parser.add_argument("--uds", metavar="PATH", help="bind a Unix socket instead")
     parser.add_argument(
         "--log-level", default="info", choices=["debug", "info", "warning", "error", "critical"]
@@ -55,6 +55,16 @@ def _make_run_parser() -> argparse.ArgumentParser:
     parser.add_argument("--no-access-log", action="store_true", help="write no access log")
     parser.add_argument("--version", action="version", version=f"bascule {__version__}")
     return parser
+
+
+def _read_port(text: str) -> int:
+    try:
+        port = int(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"invalid int value: {text!r}") from None
+    if not 0 <= port <= 65535:
+        raise argparse.ArgumentTypeError(f"{port} is none of 0 to 65535")
+    return port
 
 
 def _add_app(parser: argparse.ArgumentParser) -> None:
@@ -65,6 +75,7 @@ def _add_app(parser: argparse.ArgumentParser) -> None:
 
 
 def _serve(app: Any, options: argparse.Namespace) -> None:  # Any: whatever was loaded
+    from .server.bind_errors import tell_reason
     from .web import access_logger, run_app
 
     host, port = options.host, options.port
@@ -84,7 +95,10 @@ def _serve(app: Any, options: argparse.Namespace) -> None:  # Any: whatever was 
             raise
         _fail(f"{options.app}: {exc}")
     except OSError as exc:
-        _fail(f"cannot listen: {exc}")
+        reason = tell_reason(exc)
+        if reason is None:  # an error of the application's own, while it starts
+            raise
+        _fail(f"cannot {reason.removeprefix('Cannot ')}")
 
 
 def _show_routes(arguments: Sequence[str]) -> None:

@@ -5,9 +5,10 @@ import inspect
 import logging
 import signal
 import socket
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Callable, Iterable
+from enum import Enum
 from ssl import SSLContext
-from typing import Any, TypeVar
+from typing import Any
 
 from .access import AbstractAccessLogger, AccessLogger
 from .binding import Binding, PathLike
@@ -16,7 +17,13 @@ from .runners import AppRunner, GracefulExit
 
 __all__ = ["run_app"]
 
-_T = TypeVar("_T")
+
+class _Stage(Enum):
+    """Where a run is: STARTING -> SERVING -> ENDING, or straight from the first to the last."""
+
+    STARTING = "the application starts, and the sites are opened"
+    SERVING = "requests are answered"
+    ENDING = "somebody has asked for the end"
 
 
 class _Program:
@@ -31,59 +38,77 @@ class _Program:
         self._handle_signals = handle_signals
         self._kwargs = kwargs
         self._runner: AppRunner | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._interrupts = 0
+        self._stage = _Stage.STARTING
         self._ending = asyncio.Event()
-        self._exit: BaseException | None = None
+        # What the process is to end with.
+        self.exit: SystemExit | None = None
 
     async def run(self, announce: Callable[..., None] | None) -> None:
-        """Serve until a signal, or a handler, asks for the end.
-
-        Raises:
-            SystemExit: a handler raised it; its status is kept.
-        """
+        """Serve until somebody asks for the end."""
         loop = asyncio.get_running_loop()
+        self._task = asyncio.current_task()
         if self._handle_signals:
             self._take_signals(loop)
         try:
             await self._serve(announce)
+        except asyncio.CancelledError:
+            if self._stage is not _Stage.ENDING:
+                raise
         finally:
             if self._handle_signals:
                 _give_signals_back(loop)
-        if self._exit is not None:
-            raise self._exit
 
     async def _serve(self, announce: Callable[..., None] | None) -> None:
         app = self._app
         if inspect.isawaitable(app):
             app = await app
-        runner = self._runner = AppRunner(app, on_exit=self._end, **self._kwargs)
+        runner = self._runner = AppRunner(app, on_exit=self.end, **self._kwargs)
+        sites = await self._binding.open(runner)
         try:
-            await runner.setup()
-            sites = self._binding.make_sites(runner)
-            for site in sites:
-                await site.start()
             if announce is not None:
                 names = ", ".join(sorted(site.name for site in sites))
                 announce(f"======== Running on {names} ========\n(Press CTRL+C to quit)")
+            if self._stage is _Stage.STARTING:
+                self._stage = _Stage.SERVING
             await self._ending.wait()
         finally:
             await runner.cleanup()
 
     def _take_signals(self, loop: asyncio.AbstractEventLoop) -> None:
         try:
-            loop.add_signal_handler(signal.SIGINT, self._signalled)
-            loop.add_signal_handler(signal.SIGTERM, self._signalled)
+            loop.add_signal_handler(signal.SIGINT, self.interrupt)
+            loop.add_signal_handler(signal.SIGTERM, self.interrupt)
         except (NotImplementedError, ValueError, RuntimeError):
             pass  # Windows, or a thread other than the main one: KeyboardInterrupt does
 
-    def _signalled(self) -> None:
-        """End; a second signal shortens the wait for answers in progress."""
-        if self._ending.is_set() and self._runner is not None:
+    def interrupt(self) -> None:
+        """Be told by a signal: the first ends the program, a second one shortens the wait for
+        answers in progress, a third one also cancels what the application does to clean up."""
+        self._interrupts += 1
+        if self._interrupts == 1:
+            self._end()
+        elif self._interrupts == 2 and self._runner is not None:
             self._runner.hurry()
-        self._ending.set()
+        elif self._task is not None:
+            self._task.cancel()
 
-    def _end(self, cause: BaseException) -> None:
-        if not isinstance(cause, GracefulExit | KeyboardInterrupt) and self._exit is None:
-            self._exit = cause
+    def end(self, cause: BaseException) -> None:
+        """Be told by an exception; the status of the first SystemExit is kept."""
+        if isinstance(cause, KeyboardInterrupt):
+            self.interrupt()
+            return
+        if isinstance(cause, SystemExit) and not isinstance(cause, GracefulExit):
+            self.exit = self.exit or cause
+        self._end()
+
+    def _end(self) -> None:
+        """Stop serving; a start that is under way is cancelled, since it may never come to an
+        end."""
+        if self._stage is _Stage.STARTING and self._task is not None:
+            self._task.cancel()
+        self._stage = _Stage.ENDING
         self._ending.set()
 
 
@@ -141,9 +166,15 @@ def run_app(
         kwargs: options of connections, see `ConnectionOptions` and `HeadLimits`.
 
     Raises:
-        OSError: an address is taken or not allowed.
+        OSError: an address is taken or not allowed; a note says more.
+        RuntimeError: this thread runs a loop already, or `loop` is closed.
         SystemExit: a handler raised it; the server has ended gracefully by then.
     """
+    problem = _find_problem(loop)
+    if problem is not None:
+        if inspect.iscoroutine(app):
+            app.close()  # else its warning would hide the error
+        raise RuntimeError(problem)
     binding = Binding(host, port, path, sock, ssl_context, backlog, reuse_address, reuse_port)
     options = {
         "shutdown_timeout": shutdown_timeout,
@@ -158,34 +189,48 @@ def run_app(
     if loop.get_debug() and access_log is access_logger:
         _show_access_log(access_log)
 
-    async def live() -> None:
-        await _Program(app, binding, handle_signals, options).run(print)
-
     try:
         asyncio.set_event_loop(loop)
-        _run(loop, live())
+        _run(loop, _Program(app, binding, handle_signals, options), print)
     except (GracefulExit, KeyboardInterrupt):
         pass
     finally:
         _close(loop)
-        asyncio.set_event_loop(None)
 
 
-def _run(loop: asyncio.AbstractEventLoop, coroutine: Awaitable[None]) -> None:
-    """Run to the end; an interrupt cancels the task first, so that it can clean up."""
-    task = asyncio.ensure_future(coroutine, loop=loop)
+def _find_problem(loop: asyncio.AbstractEventLoop | None) -> str | None:
+    """Say why no loop can run; texts begin as asyncio's do."""
+    if loop is not None and loop.is_closed():
+        return "Event loop is closed"
     try:
-        loop.run_until_complete(task)
-    except (GracefulExit, KeyboardInterrupt):
-        if task.done():  # raised within it, and cleaned up behind; run_until_complete would hang
-            if not task.cancelled():
-                task.exception()
-            return
-        task.cancel()
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return None
+    return (
+        "Cannot run the event loop while another loop is running; in one that is, use "
+        "`async with bascule.serve(app)`, or AppRunner and sites"
+    )
+
+
+def _run(
+    loop: asyncio.AbstractEventLoop, program: _Program, announce: Callable[..., None] | None
+) -> None:
+    """Run to the end. What else ends the loop, in a callback or another task, ends the program
+    as a signal does.
+
+    Raises:
+        SystemExit: somebody raised it; its status is kept.
+    """
+    task = loop.create_task(program.run(announce), name="bascule-run")
+    while not task.done():
         try:
             loop.run_until_complete(task)
-        except asyncio.CancelledError:
-            pass
+        except (SystemExit, KeyboardInterrupt) as exc:
+            if task.done():
+                raise
+            program.end(exc)
+    if program.exit is not None:
+        raise program.exit
 
 
 def _close(loop: asyncio.AbstractEventLoop) -> None:

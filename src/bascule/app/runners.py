@@ -10,6 +10,7 @@ from typing import Any
 from ..server.server import ConnectionSet
 from ..server.sites import BaseSite
 from .access import AbstractAccessLogger, AccessLogger, make_access_logger
+from .applicants import check_application
 from .application import Application
 from .handling import Handling
 from .protocol import Server, access_logger, make_options, server_logger
@@ -23,6 +24,12 @@ __all__ = [
     "access_logger",
     "server_logger",
 ]
+
+
+# From the accept of a connection until its first bytes are read asyncio takes some loop steps: the
+# transport is made, the protocol told of it, the socket watched, and read. A request that was sent
+# before the stop is seen so, and its connection not taken for idle.
+_SETTLING_STEPS = 5
 
 
 class GracefulExit(SystemExit):
@@ -79,7 +86,10 @@ class BaseRunner(ABC):
 
         Raises:
             Exception: what the start raised. `cleanup` is still to be called.
+            RuntimeError: it is set up already.
         """
+        if self._server is not None:
+            raise RuntimeError(f"Runner {self} is already set up; clean it up before a new start")
         if self._handle_signals:
             loop = asyncio.get_running_loop()
             try:
@@ -125,7 +135,8 @@ class BaseRunner(ABC):
     async def _end_connections(self, server: ConnectionSet | None) -> None:
         if server is None:
             return
-        await asyncio.sleep(0)  # connections accepted just now become known
+        for _ in range(_SETTLING_STEPS):
+            await asyncio.sleep(0)
         server.close_idle()
         try:
             await self.shutdown()
@@ -208,6 +219,7 @@ class AppRunner(BaseRunner):
         on_exit: Callable[[BaseException], None] | None = None,
         **kwargs: Any,
     ) -> None:
+        check_application(app)
         if isinstance(app, Application):
             kwargs = {**kwargs, **app._handler_args}
             handler_cancellation = kwargs.pop("handler_cancellation", handler_cancellation)
@@ -263,6 +275,10 @@ class ServerRunner(BaseRunner):
     """
 
     def __init__(self, web_server: Server, *, handle_signals: bool = False, **kwargs: Any) -> None:
+        if not isinstance(web_server, ConnectionSet):
+            raise TypeError(
+                f"The first argument should be web.Server instance, got {web_server!r:.200}"
+            )
         super().__init__(handle_signals=handle_signals, **kwargs)
         self._web_server = web_server
 

@@ -152,25 +152,12 @@ class Serving:
             raise
 
     async def _live(self, started: "asyncio.Future[None]") -> None:
-        try:
-            await self.runner.setup()
-            self._sites = self._binding.make_sites(self.runner)
-            for site in self._sites:
-                await site.start()
-        except BaseException as exc:
-            await self._leave_early(exc)
-            raise
+        self._sites = await self._binding.open(self.runner)
         started.set_result(None)
         try:
             await self._ending.wait()
         finally:
             await self.runner.cleanup()
-
-    async def _leave_early(self, exc: BaseException) -> None:
-        try:
-            await self.runner.cleanup()
-        except Exception as cleanup_exc:
-            exc.add_note(f"clean-up after the failed start failed too: {cleanup_exc!r}")
 
 
 async def _outwait(task: "asyncio.Task[None]") -> None:

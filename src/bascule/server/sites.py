@@ -5,15 +5,21 @@ import os
 import socket
 import warnings
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from ssl import SSLContext
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
+
+from .bind_errors import add_reason
 
 __all__ = ["BaseSite", "NamedPipeSite", "SiteOwner", "SockSite", "TCPSite", "UnixSite"]
 
 _BACKLOG = 128
 # What aiohttp takes for not given.
 _TIMEOUT = 60.0
+# What asyncio gets to end the creation of a server that nobody waits for any more.
+_CREATION = 1.0
+
+_ServerT = TypeVar("_ServerT")
 
 
 class SiteOwner(Protocol):
@@ -45,6 +51,7 @@ class BaseSite(ABC):
 
     Raises:
         RuntimeError: the runner was not set up.
+        TypeError: `ssl_context` is none.
     """
 
     __slots__ = ("_backlog", "_runner", "_server", "_ssl_context")
@@ -64,6 +71,11 @@ class BaseSite(ABC):
             runner._shutdown_timeout = shutdown_timeout
         if runner.server is None:
             raise RuntimeError("Call runner.setup() before making a site")
+        if ssl_context is not None and not hasattr(ssl_context, "wrap_bio"):
+            raise TypeError(
+                f"ssl_context should be an ssl.SSLContext or None, got {ssl_context!r:.200}; "
+                "certificate files go into one with its load_cert_chain()"
+            )
         self._runner = runner
         self._ssl_context = ssl_context
         self._backlog = backlog
@@ -79,9 +91,11 @@ class BaseSite(ABC):
         """Listen.
 
         Raises:
-            RuntimeError: it was started before.
-            OSError: the address is taken or not allowed.
+            RuntimeError: it was started before, or its runner was cleaned up.
+            OSError: the address is taken or not allowed; a note says more.
         """
+        if self._runner.server is None:
+            raise RuntimeError("Call runner.setup() before starting a site")
         self._runner._reg_site(self)
 
     async def stop(self) -> None:
@@ -103,18 +117,34 @@ class BaseSite(ABC):
         """What makes the protocol of a connection: the server itself, not by way of the runner,
         since the loop may still hand over a connection when the runner has let go of it."""
         server = self._runner.server
-        if server is None:
-            raise RuntimeError("Call runner.setup() before starting a site")
+        assert server is not None  # `start` has looked
         return server
 
-    async def _stop_accepting(self) -> None:
-        """Let connections that were accepted in this loop step become known before the close.
+    async def _open(
+        self,
+        creating: Coroutine[Any, Any, asyncio.AbstractServer],
+        where: Any,  # Any: as `add_reason` takes it
+    ) -> None:
+        """Keep the server that is being created; a failure leaves the site as it was."""
+        try:
+            self._server = await _outlive(creating)
+        except BaseException as exc:
+            self._runner._unreg_site(self)
+            if isinstance(exc, Exception):
+                add_reason(exc, self.name, where)
+            raise
 
-        asyncio accepts in one step and attaches to its server in the next; a server that is
-        closed in between fails an assertion and leaves the connection open (seen on 3.11).
+    async def _stop_accepting(self) -> None:
+        """Take in the connections that the system has established, and close behind that.
+
+        A client whose connect has returned may have sent its request. asyncio accepts in one loop
+        step and attaches to its server in the next; a server that is closed in between fails an
+        assertion and leaves the connection open (seen on 3.11).
         """
         loop = asyncio.get_running_loop()
-        if isinstance(loop, asyncio.SelectorEventLoop):
+        if isinstance(loop, asyncio.SelectorEventLoop) and isinstance(self._server, asyncio.Server):
+            for _ in range(2):  # the loop looks at its sockets; what it saw is accepted
+                await asyncio.sleep(0)
             for sock in self._sockets():
                 loop.remove_reader(sock.fileno())
             await asyncio.sleep(0)
@@ -135,9 +165,13 @@ class TCPSite(BaseSite):
         port: 8080 when None, 8443 with TLS.
         reuse_address: as ``loop.create_server`` takes it.
         reuse_port: likewise.
+
+    Raises:
+        TypeError: the port is no number.
+        OverflowError: it is none of 0 to 65535.
     """
 
-    __slots__ = ("_host", "_port", "_reuse_address", "_reuse_port")
+    __slots__ = ("_host", "_last_port", "_port", "_reuse_address", "_reuse_port")
 
     def __init__(
         self,
@@ -156,14 +190,16 @@ class TCPSite(BaseSite):
         )
         self._host = host
         self._port = port if port is not None else (8443 if ssl_context else 8080)
+        _check_port(self._port)
+        self._last_port = self._port
         self._reuse_address = reuse_address
         self._reuse_port = reuse_port
 
     @property
     def port(self) -> int:
-        """The port; the real one once started."""
+        """The port; the real one once started, also behind the stop."""
         sockets = self._sockets()
-        return int(sockets[0].getsockname()[1]) if sockets else self._port
+        return int(sockets[0].getsockname()[1]) if sockets else self._last_port
 
     @property
     def name(self) -> str:
@@ -175,25 +211,25 @@ class TCPSite(BaseSite):
     async def start(self) -> None:
         """Bind and listen."""
         await super().start()
-        try:
-            self._server = await asyncio.get_running_loop().create_server(
+        await self._open(
+            asyncio.get_running_loop().create_server(
                 self._factory,
-                self._host or None,
+                self._host,
                 self._port,
                 ssl=self._ssl_context,
                 backlog=self._backlog,
                 reuse_address=self._reuse_address,
                 reuse_port=self._reuse_port,
-            )
-        except BaseException:
-            self._runner._unreg_site(self)
-            raise
+            ),
+            (self._host, self._port),
+        )
+        self._last_port = self.port
 
 
 class UnixSite(BaseSite):
     """A Unix domain socket at a path, which is removed when the site stops."""
 
-    __slots__ = ("_path",)
+    __slots__ = ("_inode", "_path")
 
     def __init__(
         self,
@@ -207,7 +243,10 @@ class UnixSite(BaseSite):
         super().__init__(
             runner, shutdown_timeout=shutdown_timeout, ssl_context=ssl_context, backlog=backlog
         )
-        self._path = os.fspath(path)
+        if not isinstance(path, str | bytes | os.PathLike):
+            raise TypeError(f"path should be a str or an os.PathLike, got {path!r:.200}")
+        self._path = path
+        self._inode: tuple[int, int] | None = None
 
     @property
     def name(self) -> str:
@@ -217,24 +256,34 @@ class UnixSite(BaseSite):
     async def start(self) -> None:
         """Bind and listen; a stale socket at the path is replaced."""
         await super().start()
-        try:
-            self._server = await asyncio.get_running_loop().create_unix_server(
+        await self._open(
+            asyncio.get_running_loop().create_unix_server(
                 self._factory,
                 self._path,
                 ssl=self._ssl_context,
                 backlog=self._backlog,
-            )
-        except BaseException:
-            self._runner._unreg_site(self)
-            raise
+            ),
+            self._path,
+        )
+        self._inode = _read_inode(self._path)
 
     async def stop(self) -> None:
-        """Stop listening and remove the socket from the file system."""
+        """Stop listening, and remove the socket from the file system, if it is still ours."""
         await super().stop()
-        try:
-            os.unlink(self._path)
-        except OSError:
-            pass  # later Pythons remove it themselves, and others may have put something there
+        if self._inode is not None and _read_inode(self._path) == self._inode:
+            try:
+                os.unlink(self._path)
+            except OSError:
+                pass  # it may have lost the right to, since; the next server replaces the file
+
+
+def _read_inode(path: str | os.PathLike[str]) -> tuple[int, int] | None:
+    """Tell one file from another at the same path; None where there is none."""
+    try:
+        facts = os.stat(path, follow_symlinks=False)
+    except (OSError, ValueError):  # ValueError: an abstract socket's name begins with NUL
+        return None
+    return facts.st_dev, facts.st_ino
 
 
 class NamedPipeSite(BaseSite):
@@ -261,15 +310,24 @@ class NamedPipeSite(BaseSite):
     async def start(self) -> None:
         """Listen at the pipe."""
         await super().start()
+        await self._open(self._create_pipe(), self._path)
+
+    async def _create_pipe(self) -> asyncio.AbstractServer:
         loop: Any = asyncio.get_running_loop()  # Any: only the proactor loop has this method
-        servers = await loop.start_serving_pipe(self._runner.server, self._path)
-        self._server = servers[0]
+        servers: list[asyncio.AbstractServer] = await loop.start_serving_pipe(
+            self._factory, self._path
+        )
+        return servers[0]
 
 
 class SockSite(BaseSite):
-    """A socket that was made and bound elsewhere; it is closed when the site stops."""
+    """A socket that was made and bound elsewhere; it is closed when the site stops.
 
-    __slots__ = ("_sock",)
+    Raises:
+        TypeError: `sock` is no socket.
+    """
+
+    __slots__ = ("_name", "_sock")
 
     def __init__(
         self,
@@ -283,11 +341,17 @@ class SockSite(BaseSite):
         super().__init__(
             runner, shutdown_timeout=shutdown_timeout, ssl_context=ssl_context, backlog=backlog
         )
+        if not hasattr(sock, "getsockname"):
+            raise TypeError(f"sock should be a socket.socket, got {sock!r:.200}")
         self._sock = sock
+        self._name = self._make_name()
 
     @property
     def name(self) -> str:
         """The socket's address as a URL."""
+        return self._name
+
+    def _make_name(self) -> str:
         address = self._sock.getsockname()
         if self._sock.family == getattr(socket, "AF_UNIX", None):
             return f"{self._scheme}://unix:{address}:"
@@ -297,13 +361,49 @@ class SockSite(BaseSite):
     async def start(self) -> None:
         """Listen at the socket."""
         await super().start()
+        address = self._sock.getsockname()
+        await self._open(
+            asyncio.get_running_loop().create_server(
+                self._factory, sock=self._sock, ssl=self._ssl_context, backlog=self._backlog
+            ),
+            address[:2] if isinstance(address, tuple) else address,
+        )
+
+
+async def _outlive(creating: Coroutine[Any, Any, _ServerT]) -> _ServerT:
+    """Await the creation of a server; cancelled, leave none behind.
+
+    asyncio yields once behind the creation, and forgets a server whose creator is cancelled there,
+    though it listens (seen on 3.11). So the creation is let come to its end, and what it made is
+    closed.
+    """
+    task = asyncio.ensure_future(creating)
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        task.add_done_callback(_close_created)
         try:
-            self._server = await asyncio.get_running_loop().create_server(
-                self._factory,
-                sock=self._sock,
-                ssl=self._ssl_context,
-                backlog=self._backlog,
-            )
-        except BaseException:
-            self._runner._unreg_site(self)
-            raise
+            await asyncio.wait([task], timeout=_CREATION)
+        finally:
+            task.cancel()
+        raise
+
+
+def _close_created(task: asyncio.Task[Any]) -> None:
+    if not task.cancelled() and task.exception() is None:
+        task.result().close()
+
+
+def _check_port(port: Any) -> None:  # Any: whatever a user gives
+    """Refuse what is no port: the system would take 70000 for 4464, and 80.5 for 80.
+
+    Raises:
+        TypeError: it is no number; strings are left to the system, as with aiohttp.
+        OverflowError: it is none of 0 to 65535.
+    """
+    if isinstance(port, str | bytes):
+        return
+    if not hasattr(port, "__index__"):
+        raise TypeError(f"port should be an int from 0 to 65535, got {port!r:.200}")
+    if not 0 <= port <= 65535:
+        raise OverflowError(f"port should be an int from 0 to 65535, got {port!r:.200}")
