@@ -85,12 +85,18 @@ class Handling:
         """Run the handler and send its response to the end; give what is told of it in the log."""
         try:
             response = await self._run(request, exchange)
-            if exchange.state not in _OVER or response.prepared:
+            if self._is_to_be_sent(response, exchange):
                 response = await self._finish(request, response, exchange)
         finally:
             if request._post is not None:
                 request._close_files()
         return response
+
+    def _is_to_be_sent(self, response: StreamResponse, exchange: Exchange) -> bool:
+        """Whether an answer is still owed; to a WebSocket that was lost, none is."""
+        if exchange.state is State.SWITCHED and isinstance(response, _Told):
+            return False
+        return exchange.state not in _OVER or response.prepared
 
     # -- the handler
 
@@ -130,16 +136,20 @@ class Handling:
                 stacklevel=2,
             )
         elif not isinstance(response, StreamResponse):
-            return self._complain_about(response)
+            return self._complain_about(response, exchange)
         return response
 
-    def _complain_about(self, result: Any) -> Response:  # Any: what a handler returned by mistake
+    # Any: what a handler returned by mistake
+    def _complain_about(self, result: Any, exchange: Exchange) -> Response:
         try:
             if result is None:
                 raise RuntimeError("Missing return statement on request handler")
             raise RuntimeError(f"Web-handler should return a response instance, got {result!r}")
         except RuntimeError as exc:
             self._logger.exception("%s", exc)
+            if exchange.state not in _OVER and not exchange.withdraw():
+                exchange.abort(exc)
+                return _Told(exchange, 500)
         return Response(status=500, text="500: Internal Server Error")
 
     def make_error_page(

@@ -39,7 +39,8 @@ async def serve_websocket(
     A responder that fails behind the acceptance ends the WebSocket with 1011.
 
     Raises:
-        Exception: what aborted the answer before its acceptance, so that the host refuses it.
+        Exception: what aborted the answer before its acceptance, so that the host refuses it; what
+            the host raised at any close, so that it drops the connection itself.
     """
     exchange = GuestSocket(scope, receive, send)
     try:
@@ -51,6 +52,8 @@ async def serve_websocket(
             raise
     finally:
         await exchange.settle()
+    if exchange.refusal is not None:
+        raise exchange.refusal
     if exchange.aborted is not None and exchange.channel is None:
         raise exchange.aborted
 
@@ -63,6 +66,7 @@ class GuestSocket(Exchange):
 
     Attributes:
         aborted: why the host has to cut it, if it has to.
+        refusal: what the host raised when it was asked to close, whatever the code.
         channel: once it was accepted.
     """
 
@@ -75,6 +79,7 @@ class GuestSocket(Exchange):
         "_send",
         "aborted",
         "channel",
+        "refusal",
     )
 
     def __init__(self, scope: Mapping[str, Any], receive: Receive, send: Send) -> None:
@@ -86,6 +91,7 @@ class GuestSocket(Exchange):
         self._denial_head: AnswerHead | None = None
         self._denial = b""
         self.aborted: BaseException | None = None
+        self.refusal: Exception | None = None
         self.channel: GuestChannel | None = None
 
     def extra(self, name: str, default: Any = None) -> Any:
@@ -182,7 +188,7 @@ class GuestSocket(Exchange):
     # -- the end
 
     def _cut(self, cause: BaseException) -> None:
-        if self.aborted is None:
+        if self.aborted is None and not isinstance(cause, ClientConnectionResetError):
             self.aborted = cause
 
     async def _pass_on(self, message: dict[str, Any]) -> None:
@@ -234,15 +240,14 @@ class GuestChannel(Channel):
     async def _pull(self) -> None:
         try:
             message = await self._exchange._receive()
+            if message["type"] == "websocket.receive":
+                await self._take(message)
+            elif message["type"] == "websocket.disconnect":
+                self._disconnected(message)
         except Exception as exc:  # the host's own error: nothing comes any more
             self._lose(exc)
-            return
         finally:
             self._pulling = None
-        if message["type"] == "websocket.receive":
-            await self._take(message)
-        elif message["type"] == "websocket.disconnect":
-            self._disconnected(message)
         if self._waiter is not None and not self._inbox and self._is_expecting():
             self._listen()
 
@@ -254,8 +259,9 @@ class GuestChannel(Channel):
             error = WebSocketError(
                 WSCloseCode.MESSAGE_TOO_BIG, f"Message size {len(data)} exceeds limit {limit}"
             )
-            self._fail(error)
+            # The receiver is told behind the close: the call may end as soon as it is.
             await self._send_close(error.code, "")
+            self._fail(error)
             return
         kind = WSMsgType.BINARY if text is None else WSMsgType.TEXT
         self._deliver(make_message(kind, data, self.options.decode_text))
@@ -299,16 +305,17 @@ class GuestChannel(Channel):
     async def _send_close(self, code: int, reason: str) -> int:
         """Send a close, with 1000 where the host refuses its code; give the code that was sent."""
         code = WSCloseCode.OK if code == NO_CODE else code
-        message: dict[str, Any] = {"type": "websocket.close", "code": code}
+        # Hosts take messages of plain types only.
+        message: dict[str, Any] = {"type": "websocket.close", "code": int(code)}
         if reason:
             message["reason"] = reason
         try:
             await self._exchange._pass_on(message)
         except ClientConnectionResetError:
             pass  # it is closed, one way or the other
-        except Exception:
+        except Exception as exc:
             if code == WSCloseCode.OK:
-                _logger.debug("The host refused to close a WebSocket", exc_info=True)
+                self._exchange.refusal = exc
                 return code
             _logger.debug("The host refused the close code %s", code, exc_info=True)
             return await self._send_close(WSCloseCode.OK, "")

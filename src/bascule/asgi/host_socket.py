@@ -164,6 +164,9 @@ class _SocketCall:
         if channel is None:
             await self._refuse()
             return
+        if channel.state is not ChannelState.OPEN:  # the client's close came first
+            self.phase = _Phase.CLOSED
+            return
         code, reason = message.get("code"), message.get("reason") or ""
         code = WSCloseCode.OK if code is None else code
         if code != NO_CODE and not is_sendable_code(code):

@@ -5,7 +5,16 @@ import time
 from typing import Any, Protocol
 
 from ..channel import ChannelOptions
-from ..exchange import AnswerHead, Bytes, Exchange, Fields, Head, NotSupported, _Event
+from ..exchange import (
+    AnswerHead,
+    Bytes,
+    ClientConnectionResetError,
+    Exchange,
+    Fields,
+    Head,
+    NotSupported,
+    _Event,
+)
 from ..streams import EMPTY_PAYLOAD, StreamReader
 from ..wire.fields import dump_date
 from ..wire.framing import BodyFraming
@@ -129,6 +138,8 @@ class Cycle(Exchange):
         """Answer 101, and let the channel have the connection."""
         if self.body is not EMPTY_PAYLOAD:
             raise NotSupported("A request with a body cannot become a WebSocket")
+        if self.gone:  # also by half: nothing that comes behind would be read
+            raise ClientConnectionResetError("Connection lost")
         pairs = self._complete(list(fields), self.propose(options, subprotocol))
         check_fields(pairs)
         self._move(_Event.ACCEPT)

@@ -19,6 +19,10 @@ from ..wire.handshake import Extension
 # What a sender takes off the end of a message (RFC 7692 section 7.2.1).
 _TAIL = b"\x00\x00\xff\xff"
 
+# Blocks marked as the last of their stream that one frame may have; each costs a copy of the rest.
+# Senders that mark them do so at the end of a message.
+_MAX_STREAMS = 32
+
 __all__ = ["Deflate", "DeflateSettings", "negotiate"]
 
 
@@ -150,8 +154,12 @@ class _Inflater:
         """
         rest = bytes(data) + _TAIL if final else bytes(data)
         made = bytearray()
+        streams = 0
         try:
             while rest:
+                streams += 1
+                if streams > _MAX_STREAMS:
+                    raise ProtocolError("too many final blocks in one frame")
                 # zlib takes 0 for no limit, and nothing that is longer than memory.
                 room = 0 if max_size is None else min(max_size - len(made) + 1, sys.maxsize)
                 made += self._stream.decompress(rest, room)

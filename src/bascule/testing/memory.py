@@ -132,6 +132,8 @@ class MemoryExchange(Exchange):
         """
         if self.body is not EMPTY_PAYLOAD:
             raise NotSupported("A request with a body cannot become a WebSocket")
+        if self.gone:
+            raise ClientConnectionResetError("Connection lost")
         pairs = list(fields)
         check_fields(pairs)
         self._move(_Event.ACCEPT)

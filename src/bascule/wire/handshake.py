@@ -33,7 +33,7 @@ Extension = tuple[str, list[tuple[str, str | None]]]
 _TOKEN = r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"
 _PARAMETER = re.compile(rf"[ \t]*;[ \t]*({_TOKEN})(?:[ \t]*=[ \t]*(?:({_TOKEN})|\"({_TOKEN})\"))?")
 _NAME = re.compile(rf"[ \t]*({_TOKEN})")
-_END = re.compile(r"[ \t]*(?:,|$)")
+_END = re.compile(r"[ \t]*(?:,|\Z)")
 
 
 class BadHandshake(ValueError):
