@@ -23,6 +23,10 @@ _INBOX_SIZE: Final = 128 * 1024
 _MESSAGE_COST: Final = 128
 
 
+# Messages that may be taken without a step of the loop, so that a flood leaves others their turn.
+_TAKEN_IN_A_ROW: Final = 64
+
+
 class ClientConnectionResetError(ConnectionResetError):
     """The peer has left: nothing can be sent to it any more."""
 
@@ -109,6 +113,8 @@ class Channel(ABC):
         self._state = ChannelState.OPEN
         self._inbox: deque[WSMessage] = deque()
         self._inbox_size = 0
+        # Messages that were at hand when they were asked for, without a wait in between.
+        self._taken = 0
         # Whoever receives waits here; the result says whether it was called back.
         self._waiter: asyncio.Future[bool] | None = None
 
@@ -130,6 +136,7 @@ class Channel(ABC):
         while not self._inbox:
             if not self._is_expecting():
                 return CLOSED
+            self._taken = 0
             self._waiter = asyncio.get_running_loop().create_future()
             self._listen()
             try:
@@ -137,6 +144,10 @@ class Channel(ABC):
                     return CLOSING
             finally:
                 self._waiter = None
+        self._taken += 1
+        if self._taken >= _TAKEN_IN_A_ROW:
+            self._taken = 0
+            await asyncio.sleep(0)
         was_full = self._is_full()
         message = self._inbox.popleft()
         self._inbox_size -= _size(message)

@@ -212,9 +212,9 @@ class GuestSocket(Exchange):
 class GuestChannel(Channel):
     """A WebSocket that a host keeps for us.
 
-    The host is asked for a message when somebody waits for one. That call outlives the wait, so
-    that a time-out or a cancellation loses nothing; it ends before a close, which some hosts hold
-    back else.
+    The host is asked for a message when somebody waits for one and, once something was sent, as
+    long as there is room for what comes. That call outlives a wait, so that a time-out or a
+    cancellation loses nothing; it ends before a close, which some hosts hold back else.
 
     Args:
         exchange: what it comes from.
@@ -228,6 +228,9 @@ class GuestChannel(Channel):
         super().__init__(options, subprotocol=subprotocol)
         self._exchange = exchange
         self._pulling: asyncio.Task[None] | None = None
+        # Something was sent: from now on the client's leaving is watched for, since not every host
+        # tells of it when more is sent.
+        self._watches = False
 
     # -- receiving
 
@@ -248,7 +251,12 @@ class GuestChannel(Channel):
             self._lose(exc)
         finally:
             self._pulling = None
-        if self._waiter is not None and not self._inbox and self._is_expecting():
+        wanted = self._watches or (self._waiter is not None and not self._inbox)
+        if wanted and self._is_expecting() and not self._is_full():
+            self._listen()
+
+    def _resume(self) -> None:
+        if self._watches and self._is_expecting():
             self._listen()
 
     async def _take(self, message: Mapping[str, Any]) -> None:
@@ -293,6 +301,10 @@ class GuestChannel(Channel):
             self._lose(exc)
             raise
         self._exchange.bytes_sent += len(data)
+        if not self._watches:
+            self._watches = True
+            if not self._is_full():
+                self._listen()
 
     async def _emit_close(self, code: int, reason: bytes) -> None:
         """Send a close, and wait for no other: the host does."""

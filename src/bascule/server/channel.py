@@ -21,6 +21,10 @@ __all__ = ["ChannelWire", "SocketChannel"]
 _JOIN_SIZE = 64 * 1024
 
 
+# Messages that are read in one step of the loop, pings among them.
+_BATCH = 128
+
+
 class ChannelWire(Protocol):
     """What a channel needs of its connection."""
 
@@ -113,9 +117,12 @@ class SocketChannel(Channel):
     # -- reading
 
     def _read_on(self) -> None:
-        """Read messages as long as there is room for them."""
+        """Read messages as long as there is room for them, and others have had their turn."""
         try:
-            while not self._is_full():
+            for _ in range(_BATCH):
+                if self._is_full():
+                    self._wire.pause_reading()
+                    return
                 message = self._assembler.next_message()
                 if message is None:
                     return
@@ -124,10 +131,12 @@ class SocketChannel(Channel):
             self._fail(exc)
             return
         self._wire.pause_reading()
+        asyncio.get_running_loop().call_soon(self._resume)
 
     def _resume(self) -> None:
-        self._wire.resume_reading()
-        self._read_on()
+        if self._is_expecting():
+            self._wire.resume_reading()
+            self._read_on()
 
     def _begin_close(self) -> bool:
         self._stop_heart()  # the limit of the closing handshake bounds the rest
