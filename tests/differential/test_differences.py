@@ -21,11 +21,15 @@ from differential import (
     test_routes,
     test_routing,
 )
+from differential.codings import CODING_DIFFERENCES
 from differential.differences import EXPECTED_DIFFERENCES, Difference
 from differential.frame import Case, record
 from differential.lives import LIFE_DIFFERENCES
 from differential.objects import OBJECT_DIFFERENCES
 from differential.outside import OUTSIDE_DIFFERENCES
+from differential.running import RUNNING_DIFFERENCES
+from differential.test_test_utils import TEST_UTILS_DIFFERENCES
+from differential.websocket_differences import WEBSOCKET_DIFFERENCES
 
 CASES: list[Case] = [
     *test_answers.CASES,
@@ -47,6 +51,10 @@ ALL_DIFFERENCES = [
     *LIFE_DIFFERENCES,
     *OBJECT_DIFFERENCES,
     *test_error_pages.PAGE_DIFFERENCES,
+    *WEBSOCKET_DIFFERENCES,
+    *CODING_DIFFERENCES,
+    *RUNNING_DIFFERENCES,
+    *TEST_UTILS_DIFFERENCES,
     *OUTSIDE_DIFFERENCES,
 ]
 PATTERNS = [

@@ -16,6 +16,8 @@ from multidict import CIMultiDict
 from bascule import web
 from bascule.app.handling import Handling
 from bascule.testing import MemoryExchange
+from support.sockets import Socket, connect_by_asgi, connect_by_wire, connect_in_memory
+from support.wire import PATIENCE
 
 Fields = Mapping[str, str] | Iterable[tuple[str, str]]
 Body = bytes | list[bytes] | None
@@ -51,6 +53,17 @@ class Client:
     ) -> Answer:
         raise NotImplementedError
 
+    async def ws_connect(
+        self, target: str, *, subprotocols: Iterable[str] = (), fields: Fields = ()
+    ) -> Socket:
+        """Open a WebSocket.
+
+        Raises:
+            Refused: it was answered otherwise.
+            ConnectionResetError: it was not answered.
+        """
+        raise NotImplementedError
+
     async def get(self, target: str, **kwargs: Any) -> Answer:
         return await self.request("GET", target, **kwargs)
 
@@ -79,14 +92,22 @@ class MemoryClient(Client):
         answer = exchange.answer
         return Answer(answer.status, CIMultiDict(answer.fields), exchange.sent, answer.reason)
 
+    async def ws_connect(self, target: str, **kwargs: Any) -> Socket:
+        return await connect_in_memory(self.handling, target, **kwargs)
+
 
 @dataclass
 class HttpxClient(Client):
-    """A client of a server, or of an ASGI transport, by httpx."""
+    """A client of a server, or of an ASGI transport, by httpx.
+
+    Attributes:
+        app: what WebSockets call directly, since httpx has none.
+    """
 
     httpx: httpx.AsyncClient
     host: str
     has_connection: bool = False
+    app: Any = None
 
     async def request(
         self, method: str, target: str, *, fields: Fields = (), body: Body = None
@@ -106,6 +127,11 @@ class HttpxClient(Client):
             raise ConnectionResetError("cut") from exc
         raw = CIMultiDict(answer.headers.multi_items())
         return Answer(answer.status_code, raw, answer.content, answer.reason_phrase)
+
+    async def ws_connect(self, target: str, **kwargs: Any) -> Socket:
+        if self.app is not None:
+            return await connect_by_asgi(self.app, target, **kwargs)
+        return await connect_by_wire(str(self.httpx.base_url).rstrip("/"), target, **kwargs)
 
 
 Host = Callable[..., AbstractAsyncContextManager[Client]]
@@ -141,7 +167,7 @@ async def asgi_transport(app: web.Application, **options: Any) -> AsyncIterator[
     async with app:
         transport = httpx.ASGITransport(app, raise_app_exceptions=False)
         async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client:
-            yield HttpxClient(client, "asgi")
+            yield HttpxClient(client, "asgi", app=app)
 
 
 @asynccontextmanager
@@ -149,7 +175,14 @@ async def uvicorn_guest(app: Any, **options: Any) -> AsyncIterator[Client]:
     if isinstance(app, web.Application):
         app._handler_args.update(options)
     with socket.create_server(("127.0.0.1", 0)) as sock:
-        config = uvicorn.Config(app, log_config=None, access_log=False, http="h11", ws="none")
+        config = uvicorn.Config(
+            app,
+            log_config=None,
+            access_log=False,
+            http="h11",
+            ws="websockets-sansio",
+            timeout_graceful_shutdown=PATIENCE,
+        )
         server = uvicorn.Server(config)
         serving = asyncio.create_task(server.serve(sockets=[sock]))
         try:

@@ -27,6 +27,8 @@ _logger = logging.getLogger("bascule.websocket")
 _DENIAL = "websocket.http.response"
 # Bytes of a denial that are gathered into one message: some hosts take no second one.
 _DENIAL_SIZE = 64 * 1024
+# Seconds behind our close in which messages of the client are thrown away.
+_DRAIN = 1.0
 # Fields of an acceptance that are the host's to say.
 _HOSTS_OWN = frozenset({"connection", "upgrade", "date", "server", "content-length"})
 
@@ -280,7 +282,10 @@ class GuestChannel(Channel):
             self._exchange._client_left(None)
             self._lose(ClientConnectionResetError("Connection lost"))
         else:
+            is_received = self._waiter is not None
             self._deliver(WSMessage(WSMsgType.CLOSE, code, message.get("reason") or ""))
+            if not is_received:  # else its receiver learns of the close before the connection ends
+                self._exchange._client_left(None)
 
     # -- sending
 
@@ -307,12 +312,25 @@ class GuestChannel(Channel):
                 self._listen()
 
     async def _emit_close(self, code: int, reason: bytes) -> None:
-        """Send a close, and wait for no other: the host does."""
+        """Send a close; the client's, for which the host waits, is taken if it comes soon."""
         if self._state is ChannelState.CLOSED:
-            return  # the client's came first, and the host has answered it
+            # The client's came first, and the host has answered it: the connection ends.
+            asyncio.get_running_loop().call_soon(self._exchange._client_left, None)
+            return
         await self._stop_pulling()
         sent = await self._send_close(code, reason.decode("utf-8"))
+        await self._drain()
         self._close_came(WSMessage(WSMsgType.CLOSE, sent, ""))
+
+    async def _drain(self) -> None:
+        """Take what the client sent before it saw our close, for a moment: hosts whose queue is
+        full of it would not come to the close."""
+        try:
+            async with asyncio.timeout(_DRAIN):
+                while (await self._exchange._receive())["type"] != "websocket.disconnect":
+                    pass
+        except Exception:  # the time is over, or the host has nothing more to tell
+            _logger.debug("A WebSocket was closed without the client's close", exc_info=True)
 
     async def _send_close(self, code: int, reason: str) -> int:
         """Send a close, with 1000 where the host refuses its code; give the code that was sent."""
