@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from . import web as web
     from .app.serving import serve as serve
     from .message.keys import AppKey as AppKey
+    from .message.multipart import MultipartReader as MultipartReader
+    from .message.parts import BodyPartReader as BodyPartReader
     from .message.websocket import WSMessageTypeError as WSMessageTypeError
     from .wire import hdrs as hdrs
     from .wire.frames import WebSocketError as WebSocketError
@@ -21,6 +23,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AppKey",
+    "BodyPartReader",
+    "MultipartReader",
     "WSCloseCode",
     "WSMessage",
     "WSMessageTypeError",
@@ -35,6 +39,8 @@ __all__ = [
 _MODULES = {"web": "bascule.web", "hdrs": "bascule.wire.hdrs"}
 _HOMES = {
     "serve": "bascule.app.serving",
+    "BodyPartReader": "bascule.message.parts",
+    "MultipartReader": "bascule.message.multipart",
     "WSCloseCode": "bascule.wire.frames",
     "WSMessage": "bascule.wire.frames",
     "WSMessageTypeError": "bascule.message.websocket",

@@ -1,6 +1,7 @@
 """The abstract classes of ``aiohttp.abc`` that applications and their tools build on."""
 
 from .app.access import AbstractAccessLogger, AbstractAsyncAccessLogger
+from .message.writer import AbstractStreamWriter
 from .routing.abstract import AbstractMatchInfo, AbstractRouter, AbstractView
 
 __all__ = [
@@ -8,5 +9,6 @@ __all__ = [
     "AbstractAsyncAccessLogger",
     "AbstractMatchInfo",
     "AbstractRouter",
+    "AbstractStreamWriter",
     "AbstractView",
 ]

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from bascule import web
+from bascule.abc import AbstractStreamWriter
 
 
 async def test_requests_have_a_transport_and_a_protocol(serve: Any) -> None:
@@ -96,6 +97,7 @@ async def test_the_writer_sends_the_body(serve: Any) -> None:
     async def handler(request: web.Request) -> web.StreamResponse:
         response = web.StreamResponse()
         await response.prepare(request)
+        assert isinstance(request.writer, AbstractStreamWriter)
         await request.writer.write(b"straight ")
         await request.writer.write_eof(b"through")
         return response

@@ -25,6 +25,7 @@ from differential.codings import CODING_DIFFERENCES
 from differential.differences import EXPECTED_DIFFERENCES, Difference
 from differential.frame import Case, record
 from differential.lives import LIFE_DIFFERENCES
+from differential.multipart_differences import MULTIPART_DIFFERENCES
 from differential.objects import OBJECT_DIFFERENCES
 from differential.outside import OUTSIDE_DIFFERENCES
 from differential.running import RUNNING_DIFFERENCES
@@ -53,6 +54,7 @@ ALL_DIFFERENCES = [
     *test_error_pages.PAGE_DIFFERENCES,
     *WEBSOCKET_DIFFERENCES,
     *CODING_DIFFERENCES,
+    *MULTIPART_DIFFERENCES,
     *RUNNING_DIFFERENCES,
     *TEST_UTILS_DIFFERENCES,
     *OUTSIDE_DIFFERENCES,

@@ -4,7 +4,6 @@ import asyncio
 import binascii
 import sys
 import tempfile
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import IO, Protocol, cast
 from urllib.parse import parse_qsl
@@ -17,17 +16,12 @@ from ..wire.disposition import parse_content_disposition
 from ..wire.fields import find_charset, parse_content_type
 from ..wire.multipart import Limits, MultipartError, MultipartParser, PartBegin, PartData, PartEnd
 from .exceptions import HTTPBadRequest, HTTPRequestEntityTooLarge
+from .part_codings import TRANSFER_DECODERS
 
 __all__ = ["FileField", "FormLimits", "FormSource", "FormValue", "read_form"]
 
 # Uploads up to here stay in memory, as aiohttp keeps them; larger ones go to a temporary file.
 _SPOOL_SIZE = 2**20
-
-# Content-Transfer-Encoding (RFC 2045 section 6): deprecated for forms, read all the same.
-_DECODERS: dict[str, Callable[[bytes], bytes]] = {
-    "base64": binascii.a2b_base64,
-    "quoted-printable": binascii.a2b_qp,
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +131,8 @@ class _FormReader:
         self._form = form
         self._limits = limits
         self._part: _Part | None = None
+        # Of fields that do not say; a field `_charset_` in front names it (RFC 7578 section 4.6).
+        self._charset = "utf-8"
         self._count = 0
 
     async def read(self, content: StreamReader, boundary: str) -> None:
@@ -193,14 +189,14 @@ class _FormReader:
             filename=parameters.get("filename") or None,
             headers=headers,
             content_type=media if declared else "",
-            charset=media_parameters.get("charset", "utf-8"),
+            charset=media_parameters.get("charset", self._charset),
             coding=headers.get(hdrs.CONTENT_TRANSFER_ENCODING, "").strip().lower(),
         )
 
     async def _append(self, data: bytes) -> None:
         part = self._part
         assert part is not None  # the machine gives data within parts only
-        if part.filename is None or part.coding in _DECODERS:
+        if part.filename is None or part.coding in TRANSFER_DECODERS:
             part.data += data
             return
         if part.file is None:
@@ -216,7 +212,7 @@ class _FormReader:
     def _end(self) -> None:
         part, self._part = self._part, None
         assert part is not None  # the machine ends parts that began
-        if part.coding in _DECODERS:
+        if part.coding in TRANSFER_DECODERS:
             part.data = self._decode_transfer(part)
         if part.filename is not None:
             file = part.file or cast(
@@ -231,11 +227,13 @@ class _FormReader:
             value = self._decode(part)
         else:
             value = part.data
+        if part.name == "_charset_" and isinstance(value, str):
+            self._charset = value.strip()
         self._form.add(part.name, value)
 
     def _decode_transfer(self, part: _Part) -> bytearray:
         try:
-            return bytearray(_DECODERS[part.coding](bytes(part.data)))
+            return bytearray(TRANSFER_DECODERS[part.coding](bytes(part.data)))
         except binascii.Error as exc:
             text = f"Form field {part.name!r:.50} is not {part.coding}: {exc}"
             raise HTTPBadRequest(text=text) from exc

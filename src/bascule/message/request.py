@@ -3,6 +3,7 @@
 import asyncio
 import copy
 import json
+import sys
 from collections.abc import Awaitable, Callable, Iterator, Mapping, MutableMapping
 from datetime import datetime
 from types import MappingProxyType
@@ -26,6 +27,7 @@ from .facade import ProtocolFacade
 from .forms import FileField, FormLimits, FormValue, read_form
 from .handmade import Message, make_by_hand, message_of_head
 from .keys import RequestKey, warn_once_about_str
+from .multipart import MultipartReader
 from .stream import LooseHeaders, StreamResponse
 
 __all__ = ["BaseRequest"]
@@ -431,6 +433,20 @@ class BaseRequest(MutableMapping[str | RequestKey[Any], Any]):
             media, parameters = self._parsed_content_type()
             self._post = await read_form(self, media if readable else None, parameters, limits)
         return self._post
+
+    async def multipart(self) -> MultipartReader:
+        """Give the reader of a multipart body; `client_max_size` bounds what its parts read.
+
+        Raises:
+            HTTPBadRequest: the media type is another one, or names no valid boundary.
+        """
+        limit = self._client_max_size or sys.maxsize
+        return MultipartReader(
+            self.headers,
+            self.content,
+            client_max_size=limit,
+            max_size_error_cls=HTTPRequestEntityTooLarge,
+        )
 
     async def release(self) -> None:
         """Read the rest of the body and throw it away."""

@@ -176,6 +176,16 @@ class StreamResponse(MutableMapping[str | ResponseKey[Any], Any]):
         """Whether the head was decided."""
         return self._exchange is not None or self._ended
 
+    # Names that subclasses of others know from aiohttp, such as those of aiohttp-sse.
+
+    @property
+    def _req(self) -> Answerable | None:
+        return self._request
+
+    @property
+    def _payload_writer(self) -> Exchange | None:
+        return self._exchange
+
     @property
     def task(self) -> "asyncio.Task[None] | None":
         """The task that handles the request; None before `prepare`."""

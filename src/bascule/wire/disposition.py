@@ -1,7 +1,7 @@
 """Content-Disposition of a part: its type, its name, its file name."""
 
 import re
-from urllib.parse import unquote_to_bytes
+from urllib.parse import quote, unquote_to_bytes
 
 __all__ = ["parse_content_disposition"]
 
@@ -21,6 +21,8 @@ _EXTENDED = re.compile(
     r"(?P<value>(?:[!#$&+\-.^_`|~0-9A-Za-z]|%[0-9A-Fa-f]{2})*+)",
     re.IGNORECASE | re.ASCII,
 )
+# RFC 2231 section 3: mail programs cut long names, browsers never.
+_SECTION = re.compile(r"(?P<name>[^*]++)\*(?P<number>0|[1-9][0-9]{0,3})(?P<extended>\*?)")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 
@@ -33,7 +35,8 @@ def parse_content_disposition(value: str) -> tuple[str | None, dict[str, str]]:
     An extended parameter (``filename*=UTF-8''...``) is decoded and stands under its plain name.
     When both are there, ``form-data`` takes the plain one (RFC 7578 forbids the other, so that a
     guard in front of us has not looked at it), any other type the extended one (RFC 6266). One
-    that cannot be decoded, or holds control characters, is ignored, as if it were absent.
+    that cannot be decoded, or holds control characters, is ignored, as if it were absent. One that
+    comes in sections (``filename*0=...; filename*1=...``) counts where it does not come whole.
 
     Args:
         value: the field value, without control characters, as in `PartBegin`.
@@ -49,7 +52,7 @@ def parse_content_disposition(value: str) -> tuple[str | None, dict[str, str]]:
     kind = match[1].lower()
     plain: dict[str, str] = {}
     extended: dict[str, str] = {}
-    for name, text in parameters.items():
+    for name, text in (_join_sections(parameters) | parameters).items():
         if not name.endswith("*"):
             plain[name] = text
         elif (decoded := _decode_extended(text)) is not None:
@@ -73,6 +76,32 @@ def _parse_parameters(value: str, position: int) -> dict[str, str] | None:
             return None
         parameters[name] = match["token"] if quoted is None else _ESCAPE.sub(r"\1", quoted)
     return parameters if position == len(value) else None
+
+
+def _join_sections(parameters: dict[str, str]) -> dict[str, str]:
+    """Join what comes in sections, from number 0 to the first that is missing.
+
+    If one of them is extended, the whole is: its charset stands in the first.
+    """
+    sections: dict[str, dict[int, tuple[str, bool]]] = {}
+    for name, text in parameters.items():
+        if match := _SECTION.fullmatch(name):
+            of_name = sections.setdefault(match["name"], {})
+            of_name[int(match["number"])] = text, bool(match["extended"])
+    joined = {}
+    for name, of_name in sections.items():
+        found: list[tuple[str, bool]] = []
+        while (section := of_name.get(len(found))) is not None:
+            found.append(section)
+        if any(extended for _, extended in found):
+            texts = [
+                text if extended else quote(text, safe="", errors="surrogateescape")
+                for text, extended in found
+            ]
+            joined[f"{name}*"] = "".join(texts)
+        elif found:
+            joined[name] = "".join(text for text, _ in found)
+    return joined
 
 
 def _decode_extended(text: str) -> str | None:
