@@ -4,7 +4,7 @@ import asyncio
 import socket
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import httpx
@@ -12,10 +12,9 @@ import hypercorn
 import hypercorn.asyncio
 import uvicorn
 from multidict import CIMultiDict
+from yarl import URL
 
-from bascule import web
-from bascule.app.handling import Handling
-from bascule.testing import MemoryExchange
+from bascule import testing, web
 from support.sockets import Socket, connect_by_asgi, connect_by_wire, connect_in_memory
 from support.wire import PATIENCE
 
@@ -73,27 +72,24 @@ class Client:
 
 @dataclass
 class MemoryClient(Client):
-    """No host at all: handling over an exchange in memory."""
+    """No host at all: the client in memory that users have for their tests."""
 
-    handling: Handling
+    client: testing.Client
     host: str = "memory"
-    has_connection: bool = True
-    exchanges: list[MemoryExchange] = field(default_factory=list)
+    has_connection: bool = False
 
     async def request(
         self, method: str, target: str, *, fields: Fields = (), body: Body = None
     ) -> Answer:
-        exchange = MemoryExchange(method, target, fields=fields, body=body)
-        self.exchanges.append(exchange)
-        task = asyncio.create_task(exchange.answered_by(self.handling))  # type: ignore[arg-type]
-        await task
-        if exchange.answer is None or exchange.cut_by is not None:
-            raise ConnectionResetError("cut")
-        answer = exchange.answer
-        return Answer(answer.status, CIMultiDict(answer.fields), exchange.sent, answer.reason)
+        url = URL(f"http://127.0.0.1{target}", encoded=True)
+        pairs = list(fields.items() if isinstance(fields, Mapping) else fields)
+        answer = await self.client.request(
+            method, url, headers=pairs, data=body, allow_redirects=False
+        )
+        return Answer(answer.status, CIMultiDict(answer.headers), await answer.read())
 
     async def ws_connect(self, target: str, **kwargs: Any) -> Socket:
-        return await connect_in_memory(self.handling, target, **kwargs)
+        return await connect_in_memory(self.client, target, **kwargs)
 
 
 @dataclass
@@ -139,13 +135,10 @@ Host = Callable[..., AbstractAsyncContextManager[Client]]
 
 @asynccontextmanager
 async def memory(app: web.Application, **options: Any) -> AsyncIterator[Client]:
-    await app._start()
-    handling = Handling(app, logger=app.logger, **options)
-    try:
-        yield MemoryClient(handling)
-    finally:
-        await app.shutdown()
-        await app.cleanup()
+    app._handler_args.update(options)
+    async with testing.Client(app, logger=app.logger) as client:
+        client.headers.clear()
+        yield MemoryClient(client)
 
 
 @asynccontextmanager

@@ -11,11 +11,10 @@ from urllib.parse import unquote
 import websockets
 from multidict import CIMultiDict
 from websockets.asyncio.client import ClientConnection, connect
+from yarl import URL
 
 from bascule import WSMsgType
-from bascule.app.handling import Handling
-from bascule.channel import Channel, ClientConnectionResetError
-from bascule.testing import MemoryExchange
+from bascule.testing import Client, ClientSocket, WSServerHandshakeError
 from support.wire import PATIENCE
 
 Fields = Mapping[str, str] | Iterable[tuple[str, str]]
@@ -98,62 +97,52 @@ class Socket(ABC):
 
 
 class MemorySocket(Socket):
-    """The client's side of a pair of channels, and the task of the server's."""
+    """That of the client in memory which users have for their tests."""
 
-    def __init__(self, exchange: MemoryExchange, task: "asyncio.Task[Any]") -> None:
-        assert exchange.channel is not None
-        assert exchange.answer is not None
-        self._exchange = exchange
-        self._channel: Channel = exchange.channel
-        self._task = task
-        self.subprotocol = exchange.channel.subprotocol
-        self.fields = CIMultiDict(exchange.answer.fields)
+    def __init__(self, socket: ClientSocket) -> None:
+        self._socket = socket
+        self.subprotocol = socket.protocol
+        self.fields = CIMultiDict(socket.headers)
 
     async def _receive(self) -> str | bytes | Closed:
-        message = await self._channel.receive()
+        message = await self._socket.receive()
         if message.type is WSMsgType.CLOSE:
-            return Closed(message.data, message.extra or "")
+            return Closed(message.data or NO_CODE, message.extra or "")
         if message.type is WSMsgType.CLOSED:
-            return Closed(self._channel.close_code or LOST)
+            return Closed(self._socket.close_code or LOST)
         data: str | bytes = message.data
         return data
 
     async def send(self, data: str | bytes) -> None:
-        kind = WSMsgType.TEXT if isinstance(data, str) else WSMsgType.BINARY
-        await self._channel.send(kind, data)
+        if isinstance(data, str):
+            await self._socket.send_str(data)
+        else:
+            await self._socket.send_bytes(data)
 
     async def ping(self) -> None:
-        await self._channel.send(WSMsgType.PING, b"ping")
+        await self._socket.ping(b"ping")
 
     async def close(self, code: int = 1000, reason: str = "") -> None:
-        await self._channel.close(code, reason.encode())
-        while not isinstance(await self.receive(), Closed):
-            pass
+        await self._socket.close(code=code, message=reason.encode())
 
     async def abort(self) -> None:
-        self._exchange.leave(ClientConnectionResetError("Connection lost"))
+        self._socket.leave()
 
     async def leave(self) -> None:
         await self.abort()
-        async with asyncio.timeout(PATIENCE):
-            await asyncio.wait([self._task])
 
 
 async def connect_in_memory(
-    handling: Handling, target: str, *, subprotocols: Iterable[str] = (), fields: Fields = ()
+    client: Client, target: str, *, subprotocols: Iterable[str] = (), fields: Fields = ()
 ) -> MemorySocket:
-    pairs = _offer(fields, subprotocols)
-    exchange = MemoryExchange("GET", target, fields=pairs, websocket=True)
-    answered = asyncio.create_task(exchange.answered_by(handling))
-    async with asyncio.timeout(PATIENCE):
-        while exchange.channel is None and not answered.done():
-            await asyncio.sleep(0)
-    if exchange.channel is not None:
-        return MemorySocket(exchange, answered)
-    await answered
-    if exchange.answer is None or exchange.cut_by is not None:
-        raise ConnectionResetError("cut")
-    raise Refused(exchange.answer.status, exchange.answer.fields, exchange.sent)
+    pairs = fields.items() if isinstance(fields, Mapping) else fields
+    url = URL(f"http://127.0.0.1{target}", encoded=True)
+    connecting = client.ws_connect(url, protocols=subprotocols, headers=list(pairs))
+    try:
+        return MemorySocket(await connecting)
+    except WSServerHandshakeError as exc:
+        assert exc.headers is not None  # noqa: PT017
+        raise Refused(exc.status, exc.headers.items(), exc.body) from exc
 
 
 def _offer(fields: Fields, subprotocols: Iterable[str]) -> list[tuple[str, str]]:

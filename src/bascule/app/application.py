@@ -133,7 +133,8 @@ class Application(MutableMapping[str | AppKey[Any], Any]):
     ) -> None:
         if router is not None:
             warn_deprecated("router argument is deprecated")
-            assert isinstance(router, AbstractRouter), router
+            if not isinstance(router, AbstractRouter):
+                raise AssertionError(router)
         if loop is not None:
             warn_deprecated("loop argument is deprecated")
         if debug is not _NOT_GIVEN:

@@ -151,9 +151,10 @@ class UrlDispatcher(AbstractRouter, Mapping[str, AbstractResource]):
             RuntimeError: the router is frozen.
             ValueError: its name is taken or not one.
         """
-        assert isinstance(resource, AbstractResource), (
-            f"Instance of AbstractResource class is required, got {resource!r}"
-        )
+        if not isinstance(resource, AbstractResource):
+            raise AssertionError(
+                f"Instance of AbstractResource class is required, got {resource!r}"
+            )
         if self.frozen:
             raise RuntimeError("Cannot register a resource into frozen router.")
         name = resource.name
@@ -300,7 +301,8 @@ class UrlDispatcher(AbstractRouter, Mapping[str, AbstractResource]):
         Raises:
             ValueError: there is no such directory.
         """
-        assert prefix.startswith("/"), prefix
+        if not prefix.startswith("/"):
+            raise AssertionError(prefix)
         resource = StaticResource(
             prefix.removesuffix("/"),
             path,

@@ -52,7 +52,8 @@ class UrlMappingMatchInfo(dict[str, str], AbstractMatchInfo):
     @property
     def current_app(self) -> Any:
         """The application that is handling the request now; it can be set to one of `apps`."""
-        assert self._current_app is not None, "The request is not resolved yet"
+        if self._current_app is None:
+            raise AssertionError("The request is not resolved yet")
         return self._current_app
 
     @current_app.setter

@@ -70,7 +70,8 @@ def normalize_path_middleware(
         merge_slashes: try with runs of slashes made one.
         redirect_class: what is raised.
     """
-    assert not (append_slash and remove_slash), "Cannot both remove and append slash"
+    if append_slash and remove_slash:
+        raise AssertionError("Cannot both remove and append slash")
 
     @middleware
     async def normalize_path(request: Any, handler: Handler) -> StreamResponse:

@@ -70,9 +70,8 @@ class Resource(AbstractResource):
 
     def register_route(self, route: ResourceRoute) -> None:
         """Add a route that was made for this resource."""
-        assert isinstance(route, ResourceRoute), (
-            f"Instance of Route class is required, got {route!r}"
-        )
+        if not isinstance(route, ResourceRoute):
+            raise AssertionError(f"Instance of Route class is required, got {route!r}")
         self._routes[route.method] = route
 
     def match(self, path: str) -> dict[str, str] | None:
@@ -167,7 +166,8 @@ class DynamicResource(Resource):
 
     def __init__(self, path: str, *, name: str | None = None) -> None:
         super().__init__(name=name)
-        assert path.startswith("/"), path
+        if not path.startswith("/"):
+            raise AssertionError(path)
         self._orig_path = path
         self.regexes: list[str] = []
         pattern = self._formatter = ""
@@ -255,8 +255,10 @@ class PrefixResource(AbstractResource):
     """All paths below a literal prefix, whole segments of it."""
 
     def __init__(self, prefix: str, *, name: str | None = None) -> None:
-        assert not prefix or prefix.startswith("/"), prefix
-        assert prefix in ("", "/") or not prefix.endswith("/"), prefix
+        if prefix and not prefix.startswith("/"):
+            raise AssertionError(prefix)
+        if prefix not in ("", "/") and prefix.endswith("/"):
+            raise AssertionError(prefix)
         super().__init__(name=name)
         self._prefix = quote_path(prefix)
         self._literal = decode_literal(self._prefix).rstrip("/")
@@ -284,8 +286,8 @@ class PrefixResource(AbstractResource):
 
 def check_prefix(prefix: str) -> None:
     """Hold a prefix to whole segments, without a slash at its end."""
-    assert prefix.startswith("/"), prefix
-    assert not prefix.endswith("/"), prefix
+    if not prefix.startswith("/") or prefix.endswith("/"):
+        raise AssertionError(prefix)
 
 
 def check_name(name: str) -> None:

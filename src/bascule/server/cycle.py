@@ -138,6 +138,7 @@ class Cycle(Exchange):
         """Answer 101, and let the channel have the connection."""
         if self.body is not EMPTY_PAYLOAD:
             raise NotSupported("A request with a body cannot become a WebSocket")
+        self._check(_Event.ACCEPT)
         if self.gone:  # also by half: nothing that comes behind would be read
             raise ClientConnectionResetError("Connection lost")
         pairs = self._complete(list(fields), self.propose(options, subprotocol))

@@ -5,7 +5,7 @@ import re
 from collections.abc import AsyncIterator, Callable, Coroutine, Generator
 from http.cookies import SimpleCookie
 from types import TracebackType
-from typing import Any
+from typing import Any, TypeVar
 
 from multidict import CIMultiDict, CIMultiDictProxy
 from yarl import URL
@@ -19,6 +19,7 @@ from .hosting import Call
 
 __all__ = ["Answer", "AnswerContext"]
 
+_ErrorT = TypeVar("_ErrorT", bound=ClientResponseError)
 _JSON_TYPE = re.compile(r"application/(?:[\w.+-]+?\+)?json", re.ASCII)
 
 
@@ -246,7 +247,7 @@ class Answer:
             return _JSON_TYPE.fullmatch(self.content_type) is not None
         return expected in self.headers.get("Content-Type", "").lower()
 
-    def complain(self, kind: type[ClientResponseError], message: str) -> ClientResponseError:
+    def complain(self, kind: type[_ErrorT], message: str) -> _ErrorT:
         """Make an error of this answer."""
         info, history = self.request_info, self.history
         return kind(info, history, status=self.status, message=message, headers=self.headers)

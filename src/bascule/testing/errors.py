@@ -88,4 +88,10 @@ class TooManyRedirects(ClientResponseError):
 
 
 class WSServerHandshakeError(ClientResponseError):
-    """The application has answered a request for a WebSocket otherwise."""
+    """The application has answered a request for a WebSocket otherwise.
+
+    Attributes:
+        body: of its answer.
+    """
+
+    body = b""

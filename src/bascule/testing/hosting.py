@@ -22,7 +22,7 @@ from .witness import Witness, answering
 __all__ = ["Call", "Hosting", "HostingOptions"]
 
 # What a native application's ``handler_args`` may say of itself.
-_SHARED = ("logger", "debug", "handler_cancellation")
+_SHARED = ("logger", "debug", "handler_cancellation", "auto_decompress")
 _ACCESS_LOG = ("access_log", "access_log_class", "access_log_format")
 
 
@@ -36,6 +36,7 @@ class HostingOptions:
         debug: show tracebacks in error pages; None for what the application or the loop says.
         handler_cancellation: cancel a handler whose client has left.
         shutdown_timeout: seconds that handlers get at the end whose answers nobody reads.
+        auto_decompress: take content codings off the bodies of requests.
     """
 
     lifespan: bool = True
@@ -43,6 +44,7 @@ class HostingOptions:
     debug: bool | None = None
     handler_cancellation: bool = False
     shutdown_timeout: float = 1.0
+    auto_decompress: bool = True
 
 
 class Call:
@@ -157,6 +159,7 @@ class Hosting:
             access_logger=make_access_logger(access.pop("access_log", None), **access),
             debug=options.debug,
             handler_cancellation=options.handler_cancellation,
+            auto_decompress=options.auto_decompress,
         )
         self._served = serve_as(app, self._options)
         self._responder: Responder | None = None
@@ -209,6 +212,7 @@ class Hosting:
             access_logger=options.access_logger,
             debug=self._app._debug if options.debug is None else options.debug,
             handler_cancellation=options.handler_cancellation,
+            auto_decompress=options.auto_decompress,
         )
 
     async def _leave_early(self, exc: BaseException) -> None:

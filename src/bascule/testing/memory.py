@@ -132,6 +132,7 @@ class MemoryExchange(Exchange):
         """
         if self.body is not EMPTY_PAYLOAD:
             raise NotSupported("A request with a body cannot become a WebSocket")
+        self._check(_Event.ACCEPT)
         if self.gone:
             raise ClientConnectionResetError("Connection lost")
         pairs = list(fields)

@@ -52,8 +52,10 @@ class Sender:
         exchange = answer.call.exchange
         if exchange.channel is None:
             async with answer:
-                await answer.read()
-                raise answer.complain(WSServerHandshakeError, "Invalid response status")
+                body = await answer.read()
+                refusal = answer.complain(WSServerHandshakeError, "Invalid response status")
+                refusal.body = body
+                raise refusal
         return ClientSocket(
             answer.call, exchange.channel, answer, timeout=timeout, raises=self.raises
         )
