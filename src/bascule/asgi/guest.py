@@ -10,13 +10,14 @@ from ..exchange import (
     ClientConnectionResetError,
     Exchange,
     Fields,
+    Head,
     Responder,
     State,
 )
 from ..streams import EMPTY_PAYLOAD, StreamReader
 from .scope import fact_of_scope, head_of_scope
 
-__all__ = ["GuestExchange", "Receive", "Send", "Serve", "serve_http"]
+__all__ = ["GuestExchange", "HostCall", "Receive", "Send", "Serve", "serve_http"]
 
 # Any: messages are dicts whose values the specification types one by one.
 Receive = Callable[[], Awaitable[Any]]
@@ -49,7 +50,52 @@ async def serve_http(
         raise exchange.aborted
 
 
-class GuestExchange(Exchange):
+class HostCall(Exchange):
+    """A call of an ASGI host, of either kind: what it tells, and what is said to it.
+
+    Args:
+        scope: of the call; never changed.
+        body: of the request.
+        receive: of the call.
+        send: of the call.
+    """
+
+    __slots__ = ("_receive", "_scope", "_send")
+
+    def __init__(
+        self, scope: Mapping[str, Any], head: Head, body: StreamReader, receive: Receive, send: Send
+    ) -> None:
+        super().__init__(head, body)
+        self._scope = scope
+        self._receive = receive
+        self._send = send
+
+    def extra(self, name: str, default: Any = None) -> Any:
+        """Give what the scope tells of the connection: ``peername``, ``sockname``, ``scope``."""
+        return fact_of_scope(self._scope, name, default)
+
+    async def _emit_inform(self, status: int, fields: list[tuple[str, str]]) -> None:
+        """Do nothing: interim answers are the host's business."""
+
+    async def _pass_on(self, message: dict[str, Any]) -> None:
+        """Send a message.
+
+        Raises:
+            ClientConnectionResetError: the host says that the client has left.
+        """
+        try:
+            await self._send(message)
+        except OSError as exc:
+            self._client_left(exc)
+            raise ClientConnectionResetError("Cannot write to closing transport") from exc
+
+    def _client_left(self, exc: BaseException | None) -> None:
+        cause = ClientConnectionResetError("Connection lost")
+        cause.__cause__ = exc
+        self.leave(cause)
+
+
+class GuestExchange(HostCall):
     """One ``http`` call of an ASGI host.
 
     `receive` is awaited when the handler reads, not before: that is when hosts send 100 Continue,
@@ -60,14 +106,12 @@ class GuestExchange(Exchange):
         aborted: why the host has to cut the answer, if it has to.
     """
 
-    __slots__ = ("_pushing", "_receive", "_scope", "_send", "_watcher", "aborted")
+    __slots__ = ("_pushing", "_watcher", "aborted")
 
     def __init__(self, scope: Mapping[str, Any], receive: Receive, send: Send) -> None:
         head = head_of_scope(scope)
-        super().__init__(head, self._make_body(head.fields, head.version >= (2, 0)))
-        self._scope = scope
-        self._receive = receive
-        self._send = send
+        body = self._make_body(head.fields, head.version >= (2, 0))
+        super().__init__(scope, head, body, receive, send)
         self._pushing: asyncio.Task[None] | None = None
         self._watcher: asyncio.Task[None] | None = None
         self.aborted: BaseException | None = None
@@ -80,10 +124,6 @@ class GuestExchange(Exchange):
         ):
             return EMPTY_PAYLOAD
         return StreamReader(source=self)
-
-    def extra(self, name: str, default: Any = None) -> Any:
-        """Give what the scope tells of the connection: ``peername``, ``sockname``, ``scope``."""
-        return fact_of_scope(self._scope, name, default)
 
     # -- the body's source
 
@@ -141,26 +181,11 @@ class GuestExchange(Exchange):
         except ClientConnectionResetError:
             pass  # the next write of the handler says so
 
-    async def _emit_inform(self, status: int, fields: list[tuple[str, str]]) -> None:
-        """Do nothing: interim answers are the host's business."""
-
     def _cut(self, cause: BaseException) -> None:
         if self.aborted is None and not isinstance(cause, ClientConnectionResetError):
             self.aborted = cause
 
-    async def _pass_on(self, message: dict[str, Any]) -> None:
-        try:
-            await self._send(message)
-        except OSError as exc:
-            self._client_left(exc)
-            raise ClientConnectionResetError("Cannot write to closing transport") from exc
-
     # -- the client's leaving
-
-    def _client_left(self, exc: BaseException | None) -> None:
-        cause = ClientConnectionResetError("Connection lost")
-        cause.__cause__ = exc
-        self.leave(cause)
 
     def _watch(self) -> None:
         """Listen for the client's leaving while an answer is streamed, the body being read."""

@@ -7,7 +7,8 @@ from functools import cache
 from typing import Any
 
 from ..channel import Channel, ChannelOptions, ChannelState, ClientConnectionResetError, Payload
-from ..exchange import AnswerHead, Bytes, Exchange, Fields, Responder, State, _Event
+from ..exchange import AnswerHead, Bytes, Fields, Responder, State, _Event
+from ..streams import EMPTY_PAYLOAD
 from ..wire.frames import (
     NO_CODE,
     WebSocketError,
@@ -17,8 +18,8 @@ from ..wire.frames import (
     make_message,
 )
 from ..wire.head import check_fields
-from .guest import Receive, Send
-from .scope import fact_of_scope, head_of_scope
+from .guest import HostCall, Receive, Send
+from .scope import head_of_scope
 
 __all__ = ["GuestChannel", "GuestSocket", "serve_websocket"]
 
@@ -60,7 +61,7 @@ async def serve_websocket(
         raise exchange.aborted
 
 
-class GuestSocket(Exchange):
+class GuestSocket(HostCall):
     """One ``websocket`` call of an ASGI host.
 
     An ordinary answer refuses it: as it is where the host has ``websocket.http.response``, else
@@ -76,29 +77,19 @@ class GuestSocket(Exchange):
         "_connected",
         "_denial",
         "_denial_head",
-        "_receive",
-        "_scope",
-        "_send",
         "aborted",
         "channel",
         "refusal",
     )
 
     def __init__(self, scope: Mapping[str, Any], receive: Receive, send: Send) -> None:
-        super().__init__(head_of_scope(scope))
-        self._scope = scope
-        self._receive = receive
-        self._send = send
+        super().__init__(scope, head_of_scope(scope), EMPTY_PAYLOAD, receive, send)
         self._connected = False
         self._denial_head: AnswerHead | None = None
         self._denial = b""
         self.aborted: BaseException | None = None
         self.refusal: Exception | None = None
         self.channel: GuestChannel | None = None
-
-    def extra(self, name: str, default: Any = None) -> Any:
-        """Give what the scope tells of the connection: ``peername``, ``sockname``, ``scope``."""
-        return fact_of_scope(self._scope, name, default)
 
     # -- the handshake, which the host has checked
 
@@ -184,26 +175,11 @@ class GuestSocket(Exchange):
     def _push(self, head: AnswerHead) -> None:
         self._denial_head = head
 
-    async def _emit_inform(self, status: int, fields: list[tuple[str, str]]) -> None:
-        """Do nothing: interim answers are the host's business."""
-
     # -- the end
 
     def _cut(self, cause: BaseException) -> None:
         if self.aborted is None and not isinstance(cause, ClientConnectionResetError):
             self.aborted = cause
-
-    async def _pass_on(self, message: dict[str, Any]) -> None:
-        try:
-            await self._send(message)
-        except OSError as exc:
-            self._client_left(exc)
-            raise ClientConnectionResetError("Cannot write to closing transport") from exc
-
-    def _client_left(self, exc: BaseException | None) -> None:
-        cause = ClientConnectionResetError("Connection lost")
-        cause.__cause__ = exc
-        self.leave(cause)
 
     async def settle(self) -> None:
         """End what was begun beside the call, and the WebSocket if it is open."""

@@ -1,4 +1,7 @@
-"""The request that a handler holds."""
+"""The request that a handler holds.
+
+Long, since each name of the reference's class stands here; what they do is in modules of its own.
+"""
 
 import asyncio
 import copy

@@ -1,4 +1,7 @@
-"""One connection: bytes in, exchanges out, in order, one at a time."""
+"""One connection: bytes in, exchanges out, in order, one at a time.
+
+Long, since the phases of a connection and all that may happen in each are read together.
+"""
 
 import asyncio
 import logging
