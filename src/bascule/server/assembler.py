@@ -5,7 +5,13 @@ from collections.abc import Generator
 from typing import Final
 
 from websockets.exceptions import PayloadTooBig, ProtocolError
-from websockets.frames import CTRL_OPCODES, Close, Frame, Opcode
+from websockets.frames import (  # type: ignore[attr-defined]  # apply_mask: that of C, if any
+    CTRL_OPCODES,
+    Close,
+    Frame,
+    Opcode,
+    apply_mask,
+)
 
 from ..wire.frames import (
     MAX_CONTROL_SIZE,
@@ -16,7 +22,7 @@ from ..wire.frames import (
     WSMessageTextBytes,
     WSMsgType,
     is_sendable_code,
-    read_short_frame,
+    read_plain_frame,
 )
 from .deflate import Deflate
 
@@ -39,8 +45,8 @@ class Assembler:
     """Reads frames of a client and joins them into messages (RFC 6455 sections 5 and 8).
 
     Between the first fragment of a message and its last, control frames may come, and nothing
-    else. Behind a close nothing is read. Short plain frames take a lane of their own; all others,
-    and all that is wrong, go through the parser of the websockets library.
+    else. Behind a close nothing is read. Plain frames that are complete take a lane of their own;
+    all others, and all that is wrong, go through the parser of the websockets library.
 
     Args:
         max_size: messages of so many bytes or more are refused, before they are gathered; 0 for no
@@ -101,9 +107,9 @@ class Assembler:
         """
         while not self._closed:
             if self._parser is None and self._kind is None:
-                short = read_short_frame(self._buffer, self._at)
-                if short is not None and not 0 < self._max_size <= len(short[1]):
-                    opcode, payload, self._at = short
+                plain = read_plain_frame(self._buffer, self._at, apply_mask)
+                if plain is not None and not 0 < self._max_size <= len(plain[1]):
+                    opcode, payload, self._at = plain
                     return self._finish(_TEXT if opcode == 1 else _BINARY, payload)
             frame = self._read_frame()
             if frame is None:

@@ -1,4 +1,4 @@
-"""WebSocket frames: the kinds of messages, the codes of closes, and the lane of short frames."""
+"""WebSocket frames: the kinds of messages, the codes of closes, and the lane of plain frames."""
 
 import json
 import struct
@@ -11,6 +11,7 @@ __all__ = [
     "CLOSING",
     "MAX_CONTROL_SIZE",
     "NO_CODE",
+    "Unmask",
     "WSCloseCode",
     "WSMessage",
     "WSMessageTextBytes",
@@ -21,7 +22,7 @@ __all__ = [
     "dump_frame_head",
     "is_sendable_code",
     "make_message",
-    "read_short_frame",
+    "read_plain_frame",
 ]
 
 # Bytes of a control frame's payload (RFC 6455 section 5.5).
@@ -165,29 +166,43 @@ def dump_frame_head(opcode: int, size: int, *, rsv1: bool = False) -> bytes:
     return _LONG.pack(first, 127, size)
 
 
-def read_short_frame(buffer: bytearray, at: int) -> tuple[int, bytes, int] | None:
-    """Read a short frame that is complete: the lane beside the full parser.
+# Puts a mask on a payload, or takes it off: payload and key, each a buffer, to bytes.
+Unmask = Callable[[Any, Any], bytes]
 
-    A frame is taken if it is final, text or binary, masked, plain, and of at most 125 bytes.
+
+def read_plain_frame(buffer: bytearray, at: int, unmask: Unmask) -> tuple[int, bytes, int] | None:
+    """Read a plain frame that is complete: the lane beside the full parser.
+
+    A frame is taken if it is final, text or binary, masked, and has no reserved bit set.
 
     Args:
         buffer: where it is.
         at: where it begins.
+        unmask: for payloads of more than 125 bytes.
 
     Returns:
         its opcode, its payload, and where it ends; None for any other frame.
     """
-    end = at + 6
-    if len(buffer) < end:
+    have = len(buffer) - at
+    if have < 6:
         return None
     first = buffer[at]
-    size = buffer[at + 1] ^ 0x80  # past 125 where the frame is longer, or not masked
-    if (first != 0x81 and first != 0x82) or size > 125:
+    size = buffer[at + 1] ^ 0x80  # past 127 where it is not masked
+    if (first != 0x81 and first != 0x82) or size > 127:
         return None
-    start, end = end, end + size
+    start = at + 6
+    if size == 126:
+        start += 2
+        size = buffer[at + 2] << 8 | buffer[at + 3]
+    elif size == 127:
+        start += 8
+        size = int.from_bytes(buffer[at + 2 : at + 10], "big")
+    end = start + size
     if len(buffer) < end:
         return None
-    key = int.from_bytes(buffer[at + 2 : start] * (size // 4 + 1), "little")
-    mask = key & ((1 << (size * 8)) - 1)
+    key = buffer[start - 4 : start]
+    if size > MAX_CONTROL_SIZE:
+        return first & 0x0F, unmask(buffer[start:end], key), end
+    mask = int.from_bytes(key * (size // 4 + 1), "little") & ((1 << (size * 8)) - 1)
     data = int.from_bytes(buffer[start:end], "little") ^ mask
     return first & 0x0F, data.to_bytes(size, "little"), end
