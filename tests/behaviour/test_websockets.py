@@ -1131,3 +1131,8 @@ async def test_a_close_without_a_code(serve: Any) -> None:
         else:
             assert await ws.receive() == Closed(1000)
             assert await story.next() == (1000, None)
+
+
+def test_the_class_may_be_written_as_generic() -> None:
+    """As aiohttp's, which is generic in ``decode_text``."""
+    assert web.WebSocketResponse[bool].__origin__ is web.WebSocketResponse

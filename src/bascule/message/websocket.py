@@ -5,6 +5,7 @@ import json
 import logging
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from types import GenericAlias
 from typing import Any, Final
 
 from ..channel import Channel, ChannelOptions, ClientConnectionResetError
@@ -75,6 +76,9 @@ class WebSocketResponse(StreamResponse):
         writer_limit: bytes that may be queued before sending waits.
         decode_text: give text as str; else as bytes, unchecked.
     """
+
+    # ``WebSocketResponse[bool]`` is written where aiohttp's is generic in `decode_text`.
+    __class_getitem__: Any = classmethod(GenericAlias)  # Any: as typing has it
 
     def __init__(
         self,
