@@ -186,3 +186,20 @@ def test_plain_functions_can_open_sockets_too() -> None:
         with client.ws_connect("/ws") as ws:
             assert ws.close() is True
     assert app[CLOSED] == [4001, 1006, 1000]
+
+
+async def test_a_close_is_limited_as_a_whole() -> None:
+    async def chatty(request: web.Request) -> web.WebSocketResponse:
+        ws = web.WebSocketResponse()
+        await ws.prepare(request)
+        while True:
+            await ws.send_str("x")
+            await asyncio.sleep(0)
+
+    app = web.Application()
+    app.router.add_get("/", chatty)
+    async with Client(app) as client:
+        ws = await client.ws_connect("/", timeout=0.05)
+        with pytest.raises(TimeoutError, match=r"did not close within 0\.05 s"):
+            await ws.close()
+        ws.leave()

@@ -71,6 +71,35 @@ async def test_a_cancelled_receive_loses_nothing() -> None:
     assert (await client.receive()).data == "a"
 
 
+async def test_a_cancelled_receive_does_not_take_the_wake_up_of_the_next() -> None:
+    server, client = MemoryChannel.pair()
+    with begun(client.receive()) as cancelled:
+        await step()
+        cancelled.cancel()
+        with begun(client.receive()) as receiving:
+            await step()
+            await server.send(TEXT, "a")
+            assert (await receiving).data == "a"
+
+
+async def test_several_may_receive_and_each_message_goes_to_one() -> None:
+    server, client = MemoryChannel.pair()
+    with begun(client.receive()) as one, begun(client.receive()) as two:
+        await step()
+        await server.send(TEXT, "a")
+        await server.send(TEXT, "b")
+        assert {(await one).data, (await two).data} == {"a", "b"}
+    with begun(client.receive()) as one, begun(client.receive()) as two:
+        await step()
+        await server.send(TEXT, "c")
+        one.cancel()  # it was woken already: the message is the other's
+        assert (await two).data == "c"
+    with begun(client.receive()) as one, begun(client.receive()) as two:
+        await step()
+        server.drop(RuntimeError("x"))
+        assert {(await one).type, (await two).type} == {WSMsgType.CLOSED}
+
+
 async def test_a_sender_waits_while_the_other_side_does_not_receive() -> None:
     server, client = MemoryChannel.pair()
     count = 0

@@ -90,7 +90,7 @@ _TRANSITIONS: Final = {
 class Channel(ABC):
     """A WebSocket that an exchange has become.
 
-    One task receives at a time; any may send.
+    Any task may receive, each message going to one of them, and any may send.
 
     Args:
         options: how it is kept.
@@ -115,8 +115,8 @@ class Channel(ABC):
         self._inbox_size = 0
         # Messages that were at hand when they were asked for, without a wait in between.
         self._taken = 0
-        # Whoever receives waits here; the result says whether it was called back.
-        self._waiter: asyncio.Future[bool] | None = None
+        # Those who receive wait here, in order; the result says whether one was called back.
+        self._waiters: list[asyncio.Future[bool]] = []
 
     @property
     def state(self) -> ChannelState:
@@ -133,21 +133,16 @@ class Channel(ABC):
             `WebSocketError` or a TimeoutError, likewise; CLOSING when it was called back by
             `call_back`; CLOSED, now and ever after, when nothing comes any more.
         """
-        while not self._inbox:
-            if not self._is_expecting():
-                return CLOSED
-            self._taken = 0
-            self._waiter = asyncio.get_running_loop().create_future()
-            self._listen()
-            try:
-                if await self._waiter:
-                    return CLOSING
-            finally:
-                self._waiter = None
         self._taken += 1
         if self._taken >= _TAKEN_IN_A_ROW:
             self._taken = 0
             await asyncio.sleep(0)
+        while not self._inbox:
+            if not self._is_expecting():
+                return CLOSED
+            self._taken = 0
+            if await self._wait():
+                return CLOSING
         was_full = self._is_full()
         message = self._inbox.popleft()
         self._inbox_size -= _size(message)
@@ -155,10 +150,25 @@ class Channel(ABC):
             self._resume()
         return message
 
+    async def _wait(self) -> bool:
+        """Wait until something has changed; give whether it was a call back."""
+        waiter: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        self._waiters.append(waiter)
+        self._listen()
+        try:
+            return await waiter
+        except asyncio.CancelledError:
+            if waiter.done() and not waiter.cancelled():
+                self._wake()  # what it was woken for is another's now
+            raise
+        finally:
+            self._waiters.remove(waiter)
+
     def call_back(self) -> None:
-        """Let the `receive` that waits now return CLOSING."""
-        if self._waiter is not None and not self._waiter.done():
-            self._waiter.set_result(True)
+        """Let each `receive` that waits now return CLOSING."""
+        for waiter in self._waiters:
+            if not waiter.done():
+                waiter.set_result(True)
 
     def _is_expecting(self) -> bool:
         return self._state in (ChannelState.OPEN, ChannelState.CLOSING)
@@ -176,8 +186,12 @@ class Channel(ABC):
         self._wake()
 
     def _wake(self) -> None:
-        if self._waiter is not None and not self._waiter.done():
-            self._waiter.set_result(False)
+        """Wake the one that has waited longest; all of them where nothing comes any more."""
+        for waiter in self._waiters:
+            if not waiter.done():
+                waiter.set_result(False)
+                if self._is_expecting():
+                    return
 
     # -- sending
 

@@ -790,6 +790,22 @@ async def test_a_refusal_by_an_answer() -> None:
     assert body == {"type": f"{DENIAL}.body", "body": b"no", "more_body": False}
 
 
+async def test_a_refusal_that_nobody_sees_is_not_gathered() -> None:
+    """A host without the extension for it gets the close alone."""
+    sizes = []
+
+    async def handler(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse()
+        await response.prepare(request)
+        for _ in range(100):
+            await response.write(bytes(64 * 1024))
+        sizes.append(len(request._exchange._denial))  # type: ignore[attr-defined]
+        return response
+
+    host = await call(handler, FakeHost(), SCOPE, extensions={})
+    assert (host.sent, sizes) == ([{"type": "websocket.close"}], [0])
+
+
 @pytest.mark.parametrize("changes", [{"extensions": {}}, {"extensions": None}, {}])
 async def test_a_refusal_by_a_close(changes: Any) -> None:
     scope = SMALLEST if not changes else SCOPE

@@ -228,3 +228,29 @@ async def test_a_cancellation_from_outside_goes_on() -> None:
         with pytest.raises(asyncio.CancelledError):
             await task
     assert outcome == ["cancelled"]
+
+
+@pytest.mark.parametrize("how", ["raises", "iterable", "another"])
+async def test_a_stream_that_is_taken_back_leaves_no_task(how: str, caplog: Any) -> None:
+    """A head that is still held gives way to an error page, or to another answer."""
+
+    async def failing() -> AsyncIterator[str]:
+        raise LookupError
+        yield ""
+
+    async def handler(request: web.Request) -> web.StreamResponse:
+        if how == "iterable":
+            return web.EventSourceResponse(events=failing())
+        response = web.EventSourceResponse()
+        await response.prepare(request)
+        if how == "raises":
+            raise LookupError
+        return web.Response(text="another")
+
+    app = web.Application()
+    app.router.add_get("/", handler)
+    async with serve_wire(app) as served, served.connect() as wire:
+        await wire.send(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        first, _, _ = await wire.read_answer()
+    assert first.split()[1] == (b"200" if how == "another" else b"500")
+    assert not [task for task in asyncio.all_tasks() if task.get_name() == "bascule-ping"]

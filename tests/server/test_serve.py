@@ -369,3 +369,15 @@ def test_it_serves_in_uvloop() -> None:
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(run())
     assert app[LOG] == ["up", "down"]
+
+
+async def test_a_site_that_starts_while_its_runner_ends_listens_to_nobody() -> None:
+    runner = web.AppRunner(web.Application())
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    starting = asyncio.create_task(site.start())
+    await asyncio.sleep(0)
+    await runner.cleanup()
+    with pytest.raises(RuntimeError, match="The runner was cleaned up while"):
+        await starting
+    assert runner.addresses == []

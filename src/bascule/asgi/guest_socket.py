@@ -86,7 +86,7 @@ class GuestSocket(HostCall):
         super().__init__(scope, head_of_scope(scope), EMPTY_PAYLOAD, receive, send)
         self._connected = False
         self._denial_head: AnswerHead | None = None
-        self._denial = b""
+        self._denial = bytearray()
         self.aborted: BaseException | None = None
         self.refusal: Exception | None = None
         self.channel: GuestChannel | None = None
@@ -147,16 +147,17 @@ class GuestSocket(HostCall):
     async def _emit(
         self, head: AnswerHead | None, data: Bytes, end: bool, trailers: Fields
     ) -> None:
-        self._denial_head = head or self._denial_head
-        self._denial += bytes(data)
-        self.bytes_sent += len(data)
-        if not end and len(self._denial) < _DENIAL_SIZE:
+        if _DENIAL not in (self._scope.get("extensions") or {}):
+            if end:
+                await self._connect()
+                await self._pass_on({"type": "websocket.close"})
             return
-        await self._connect()
-        if _DENIAL in (self._scope.get("extensions") or {}):
+        self._denial_head = head or self._denial_head
+        self._denial += data
+        self.bytes_sent += len(data)
+        if end or len(self._denial) >= _DENIAL_SIZE:
+            await self._connect()
             await self._send_denial(end)
-        elif end:
-            await self._pass_on({"type": "websocket.close"})
 
     async def _send_denial(self, end: bool) -> None:
         head, self._denial_head = self._denial_head, None
@@ -169,7 +170,7 @@ class GuestSocket(HostCall):
             await self._pass_on(
                 {"type": f"{_DENIAL}.start", "status": head.status, "headers": headers}
             )
-        data, self._denial = self._denial, b""
+        data, self._denial = bytes(self._denial), bytearray()
         await self._pass_on({"type": f"{_DENIAL}.body", "body": data, "more_body": not end})
 
     def _push(self, head: AnswerHead) -> None:
@@ -229,7 +230,7 @@ class GuestChannel(Channel):
             self._lose(exc)
         finally:
             self._pulling = None
-        wanted = self._watches or (self._waiter is not None and not self._inbox)
+        wanted = self._watches or (bool(self._waiters) and not self._inbox)
         if wanted and self._is_expecting() and not self._is_full():
             self._listen()
 
@@ -258,7 +259,7 @@ class GuestChannel(Channel):
             self._exchange._client_left(None)
             self._lose(ClientConnectionResetError("Connection lost"))
         else:
-            is_received = self._waiter is not None
+            is_received = bool(self._waiters)
             self._deliver(WSMessage(WSMsgType.CLOSE, code, message.get("reason") or ""))
             if not is_received:  # else its receiver learns of the close before the connection ends
                 self._exchange._client_left(None)

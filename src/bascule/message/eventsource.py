@@ -149,9 +149,14 @@ class EventSourceResponse(StreamResponse):
                 self.stop_streaming()
                 return exchange
             self._pinging = asyncio.create_task(self._ping(), name="bascule-ping")
+            # A head that is taken back, for an error page, says so to nobody.
+            request.task.add_done_callback(self._task_over)
             exchange.gone.then(self._client_left)
             exchange.stopping.then(self.stop_streaming)
         return exchange
+
+    def _task_over(self, task: "asyncio.Task[None]") -> None:
+        self.stop_streaming()
 
     def _client_left(self) -> None:
         """End the stream. Where the client has ended its own half, it may have left altogether:
@@ -285,9 +290,11 @@ class EventSourceResponse(StreamResponse):
     async def write_eof(self, data: bytes | bytearray | memoryview = b"") -> None:
         """End the stream, behind the events of its iterable."""
         events, self._events = self._events, None
-        if events is not None and not self._ended and self.prepared:
-            await self._stream(events)
-        self.stop_streaming()
+        try:
+            if events is not None and not self._ended and self.prepared:
+                await self._stream(events)
+        finally:
+            self.stop_streaming()
         await super().write_eof(data)
 
     async def _stream(self, events: AsyncIterable[Any]) -> None:

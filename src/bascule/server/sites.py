@@ -127,12 +127,17 @@ class BaseSite(ABC):
     ) -> None:
         """Keep the server that is being created; a failure leaves the site as it was."""
         try:
-            self._server = await _outlive(creating)
+            server = await _outlive(creating)
         except BaseException as exc:
-            self._runner._unreg_site(self)
+            if self._runner.server is not None:
+                self._runner._unreg_site(self)
             if isinstance(exc, Exception):
                 add_reason(exc, self.name, where)
             raise
+        if self._runner.server is None:
+            server.close()
+            raise RuntimeError(f"The runner was cleaned up while {self.name} started")
+        self._server = server
 
     async def _stop_accepting(self) -> None:
         """Take in the connections that the system has established, and close behind that.

@@ -184,8 +184,12 @@ class ClientSocket:
         if self._closed:
             return False
         await self._channel.close(code, cut_reason(message))
-        while not self._closed:
-            await self.receive()
+        try:
+            async with asyncio.timeout(self._timeout):
+                while not self._closed:
+                    await self.receive()
+        except TimeoutError:
+            raise TimeoutError(f"The application did not close within {self._timeout} s") from None
         return True
 
     def leave(self) -> None:
