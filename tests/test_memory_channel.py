@@ -236,3 +236,15 @@ async def test_a_peer_that_leaves_ends_the_channel() -> None:
         exchange.leave(ClientConnectionResetError("x"))
         assert (await receiving).type is WSMsgType.CLOSED
     assert channel.close_code == 1006
+
+
+async def test_a_server_that_stops_is_heard_of_by_whoever_receives_next() -> None:
+    server, client = MemoryChannel.pair()
+    client.options = ChannelOptions(autoclose=False)  # a peer that does not answer
+    await client.send(TEXT, "before")
+    server.go_away()
+    assert (await server.receive()).data == "before"
+    assert (await server.receive()).type is WSMsgType.CLOSING
+    with begun(server.receive()) as receiving:  # now for the peer's close
+        await step()
+        assert not receiving.done()

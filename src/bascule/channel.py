@@ -115,6 +115,8 @@ class Channel(ABC):
         self._inbox_size = 0
         # Messages that were at hand when they were asked for, without a wait in between.
         self._taken = 0
+        # The next `receive` that would wait is called back.
+        self._is_recalled = False
         # Those who receive wait here, in order; the result says whether one was called back.
         self._waiters: list[asyncio.Future[bool]] = []
 
@@ -138,6 +140,9 @@ class Channel(ABC):
             self._taken = 0
             await asyncio.sleep(0)
         while not self._inbox:
+            if self._is_recalled:
+                self._is_recalled = False
+                return CLOSING
             if not self._is_expecting():
                 return CLOSED
             self._taken = 0
@@ -149,6 +154,11 @@ class Channel(ABC):
         if was_full and not self._is_full():
             self._resume()
         return message
+
+    def _recall(self) -> None:
+        """Call back those who receive now, or else whoever does next."""
+        self._is_recalled = not self._waiters
+        self.call_back()
 
     async def _wait(self) -> bool:
         """Wait until something has changed; give whether it was a call back."""

@@ -488,6 +488,9 @@ class Exchange(ABC):
     def asks_for_websocket(self) -> bool:
         """Whether the request is for a WebSocket, well or badly; one with a body is not."""
         head = self.head
+        # Most requests have no such field: their multidict is not built for this question.
+        if not any(len(name) == 7 and name.lower() == b"upgrade" for name, _ in head.raw_fields):
+            return False
         return self.body is EMPTY_PAYLOAD and wants_websocket(head.version, head.fields)
 
     def check_handshake(self) -> None:

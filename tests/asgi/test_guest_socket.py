@@ -803,7 +803,8 @@ async def test_a_refusal_that_nobody_sees_is_not_gathered() -> None:
         return response
 
     host = await call(handler, FakeHost(), SCOPE, extensions={})
-    assert (host.sent, sizes) == ([{"type": "websocket.close"}], [0])
+    assert host.sent == [{"type": "websocket.close"}]
+    assert sizes in ([], [0])
 
 
 @pytest.mark.parametrize("changes", [{"extensions": {}}, {"extensions": None}, {}])
@@ -931,3 +932,22 @@ async def test_a_mount_in_starlette(host: Any) -> None:
         with pytest.raises(Refused) as refused:
             await client.ws_connect("/native/no")
         assert (refused.value.answer.status, refused.value.answer.body) == (403, b"no")
+
+
+@pytest.mark.parametrize("extensions", [{}, {"websocket.http.response": {}}])
+async def test_a_refusal_without_an_end_ends_with_the_client(extensions: Any) -> None:
+    host, ended = FakeHost(), asyncio.Event()
+
+    async def handler(request: web.Request) -> web.StreamResponse:
+        try:
+            async with web.EventSourceResponse(request) as events:
+                await events.send("x")
+                host.messages.put_nowait(disconnect(1006))
+                await asyncio.Event().wait()
+        finally:
+            ended.set()
+        return events
+
+    await call(handler, host, SCOPE, extensions=extensions)
+    assert ended.is_set()
+    assert host.sent == ([] if extensions else [{"type": "websocket.close"}])

@@ -60,6 +60,7 @@ BAD = [
     ("gzip", gzip.compress(PLAIN)[:-9]),
     ("gzip", gzip.compress(PLAIN)[:1]),
     ("gzip", gzip.compress(PLAIN) + b"junk"),
+    ("gzip", gzip.compress(b"") * 200),
     ("deflate", PLAIN),
     ("deflate", zlib.compress(PLAIN)[:-1]),
     ("deflate", zlib.compress(PLAIN) + b"junk"),

@@ -49,6 +49,8 @@ async def test_connections_of_a_server_are_request_handlers() -> None:
 
 async def test_keep_alive_decides_about_the_connection() -> None:
     async def handler(request: web.Request) -> web.Response:
+        if "end" in request.query:
+            request.protocol.close()
         request.protocol.keep_alive("close" not in request.query)
         return web.Response()
 
@@ -58,6 +60,9 @@ async def test_keep_alive_decides_about_the_connection() -> None:
         await wire.send(GET.replace(b"/ ", b"/?close ", 1))
         assert (await wire.read_answer())[1][b"connection"] == b"close"
         assert await wire.read_all() == b""
+    async with serve(application(handler)) as served, served.connect() as wire:
+        await wire.send(GET.replace(b"/ ", b"/?end ", 1))  # a close is not taken back
+        assert (await wire.read_answer())[1][b"connection"] == b"close"
 
 
 async def test_shutdown_waits_then_cancels() -> None:

@@ -371,13 +371,15 @@ def test_it_serves_in_uvloop() -> None:
     assert app[LOG] == ["up", "down"]
 
 
-async def test_a_site_that_starts_while_its_runner_ends_listens_to_nobody() -> None:
+@pytest.mark.parametrize("how", ["site", "runner"])
+async def test_a_site_that_is_stopped_while_it_starts_listens_to_nobody(how: str) -> None:
     runner = web.AppRunner(web.Application())
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)
     starting = asyncio.create_task(site.start())
     await asyncio.sleep(0)
-    await runner.cleanup()
-    with pytest.raises(RuntimeError, match="The runner was cleaned up while"):
+    await (site.stop() if how == "site" else runner.cleanup())
+    with pytest.raises(RuntimeError, match="was stopped while it started"):
         await starting
     assert runner.addresses == []
+    await runner.cleanup()

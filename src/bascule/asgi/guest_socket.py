@@ -75,8 +75,10 @@ class GuestSocket(HostCall):
 
     __slots__ = (
         "_connected",
+        "_connecting",
         "_denial",
         "_denial_head",
+        "_refusing",
         "aborted",
         "channel",
         "refusal",
@@ -85,6 +87,8 @@ class GuestSocket(HostCall):
     def __init__(self, scope: Mapping[str, Any], receive: Receive, send: Send) -> None:
         super().__init__(scope, head_of_scope(scope), EMPTY_PAYLOAD, receive, send)
         self._connected = False
+        self._connecting = asyncio.Lock()
+        self._refusing: asyncio.Task[None] | None = None
         self._denial_head: AnswerHead | None = None
         self._denial = bytearray()
         self.aborted: BaseException | None = None
@@ -134,21 +138,24 @@ class GuestSocket(HostCall):
 
     async def _connect(self) -> None:
         """Receive the host's first message, which comes before ours."""
-        if self._connected:
-            return
-        self._connected = True
-        message = await self._receive()
-        if message["type"] == "websocket.disconnect":
-            self._client_left(None)
-            raise ClientConnectionResetError("Connection lost")
+        async with self._connecting:
+            if self._connected:
+                return
+            self._connected = True
+            message = await self._receive()
+            if message["type"] == "websocket.disconnect":
+                self._client_left(None)
+                raise ClientConnectionResetError("Connection lost")
 
     # -- a refusal
 
     async def _emit(
         self, head: AnswerHead | None, data: Bytes, end: bool, trailers: Fields
     ) -> None:
-        if _DENIAL not in (self._scope.get("extensions") or {}):
-            if end:
+        if not end and self._refusing is None:
+            self._begin_to_refuse()
+        if not self._can_deny:
+            if end and self._refusing is None:
                 await self._connect()
                 await self._pass_on({"type": "websocket.close"})
             return
@@ -173,8 +180,32 @@ class GuestSocket(HostCall):
         data, self._denial = bytes(self._denial), bytearray()
         await self._pass_on({"type": f"{_DENIAL}.body", "body": data, "more_body": not end})
 
+    @property
+    def _can_deny(self) -> bool:
+        """Whether the host takes an ordinary answer for a refusal."""
+        return _DENIAL in (self._scope.get("extensions") or {})
+
     def _push(self, head: AnswerHead) -> None:
         self._denial_head = head
+        self._begin_to_refuse()
+
+    def _begin_to_refuse(self) -> None:
+        """The refusal is a stream, which may have no end of its own."""
+        self._refusing = asyncio.get_running_loop().create_task(
+            self._refuse_by_stream(), name="bascule-refuse"
+        )
+
+    async def _refuse_by_stream(self) -> None:
+        """Refuse at once where nobody would see the stream; else watch for the client's leaving."""
+        try:
+            await self._connect()
+            if not self._can_deny:
+                await self._pass_on({"type": "websocket.close"})
+                self._client_left(None)
+            elif (await self._receive())["type"] == "websocket.disconnect":
+                self._client_left(None)
+        except ClientConnectionResetError:
+            pass  # the next write of the handler says so
 
     # -- the end
 
@@ -184,6 +215,10 @@ class GuestSocket(HostCall):
 
     async def settle(self) -> None:
         """End what was begun beside the call, and the WebSocket if it is open."""
+        if self._refusing is not None:
+            if self._can_deny or self.state is State.GONE:
+                self._refusing.cancel()
+            await asyncio.wait([self._refusing])
         if self.channel is not None:
             await self.channel.settle(self.aborted)
 

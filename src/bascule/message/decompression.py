@@ -1,5 +1,6 @@
 """Request bodies that come compressed, decoded while they are read."""
 
+import weakref
 import zlib
 from collections.abc import Awaitable
 from typing import Any, Protocol
@@ -20,6 +21,10 @@ __all__ = ["DecodedReader", "decode_body"]
 
 # Bytes that are made of a body before somebody has read them: a body may grow a thousandfold.
 _STEP = 256 * 1024
+
+
+# Members of gzip in a row that hold nothing; each costs more than it is long.
+_MAX_EMPTIES = 100
 
 
 class _Decoder(Protocol):
@@ -63,13 +68,13 @@ class DecodedReader(StreamReader):
         decoder: None where the library is not installed.
     """
 
-    __slots__ = ("_coding", "_decoder", "_raw")
+    __slots__ = ("__weakref__", "_raw")
 
     def __init__(self, raw: StreamReader, coding: str, decoder: _Decoder | None) -> None:
-        super().__init__(_STEP, source=self)
+        source = _Decoding(raw, coding, decoder)
+        super().__init__(_STEP, source=source)
+        source.reader = weakref.proxy(self)  # no cycle: bodies are many
         self._raw = raw
-        self._coding = coding
-        self._decoder = decoder
 
     @property
     def total_compressed_bytes(self) -> int | None:
@@ -81,7 +86,16 @@ class DecodedReader(StreamReader):
         """Bytes that have come, before they were decoded."""
         return self._raw.total_bytes
 
-    # -- the source: itself
+
+class _Decoding:
+    """The source of a decoded body."""
+
+    reader: DecodedReader
+
+    def __init__(self, raw: StreamReader, coding: str, decoder: _Decoder | None) -> None:
+        self._raw = raw
+        self._coding = coding
+        self._decoder = decoder
 
     def starved(self) -> Awaitable[None]:
         """Decode more."""
@@ -92,7 +106,7 @@ class DecodedReader(StreamReader):
 
     async def _decode_more(self) -> None:
         if self._decoder is None:
-            raise RequestPayloadError(f"Cannot decode content-encoding: {self._coding}")
+            raise RequestPayloadError(f"Can not decode content-encoding: {self._coding}")
         try:
             data = self._decoder.take()
             while not data:
@@ -100,15 +114,15 @@ class DecodedReader(StreamReader):
                 if not piece:
                     if self._raw.total_bytes and not self._decoder.is_complete:
                         raise ValueError("the body ends inside its coding")
-                    self.feed_eof()
+                    self.reader.feed_eof()
                     return
                 self._decoder.feed(piece)
                 data = self._decoder.take()
         except (ValueError, zlib.error, _BROTLI_ERROR) as exc:
             error = RequestPayloadError(f"Can not decode content-encoding: {self._coding}")
-            self.set_exception(error, exc)
+            self.reader.set_exception(error, exc)
             raise error from exc
-        self.feed_data(data)
+        self.reader.feed_data(data)
 
 
 class _Inflater:
@@ -121,6 +135,7 @@ class _Inflater:
         self._stream: Any = None  # Any: typeshed keeps the class private
         # The last step made all it was allowed to: the stream may hold more.
         self._is_full = False
+        self._empties = 0
 
     def feed(self, data: bytes) -> None:
         """Take bytes."""
@@ -143,6 +158,9 @@ class _Inflater:
                 self._waiting = self._stream.unused_data
                 if self._coding == "gzip" and self._waiting:
                     self._stream = None
+                    self._empties = 0 if made else self._empties + 1
+                    if self._empties > _MAX_EMPTIES:
+                        raise ValueError("too many empty members")
                 elif self._waiting:
                     raise ValueError("bytes behind the end")
             if made:

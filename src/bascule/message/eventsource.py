@@ -223,6 +223,10 @@ class EventSourceResponse(StreamResponse):
         self._over.set()
         if self._pinging is not None:
             self._pinging.cancel()
+        if self._request is not None:  # whose task, and exchange, may live longer
+            self._request.task.remove_done_callback(self._task_over)
+            self._request._exchange.gone.forget(self._client_left)
+            self._request._exchange.stopping.forget(self.stop_streaming)
         if self._guard is not None:
             self._guard.cancel()
 

@@ -111,7 +111,7 @@ class SocketChannel(Channel):
     def go_away(self) -> None:
         """Close it since the server stops: 1001, and whoever receives learns of it."""
         if self._state is ChannelState.OPEN and self._begin_close():
-            self.call_back()
+            self._recall()
             self._push_close(WSCloseCode.GOING_AWAY, b"")
 
     # -- reading

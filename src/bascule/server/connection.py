@@ -105,7 +105,6 @@ class Connection(asyncio.Protocol):
         "_half_closed",
         "_loop",
         "_owner",
-        "_queued",
         "_reader",
         "_reading",
         "_room",
@@ -113,8 +112,10 @@ class Connection(asyncio.Protocol):
         "_served",
         "_since",
         "_stalled_since",
+        "_taken",
         "_task",
         "_transport",
+        "_written",
         "phase",
     )
 
@@ -143,7 +144,8 @@ class Connection(asyncio.Protocol):
         self._room: asyncio.Future[None] | None = None
         # Start of the wait that `check` measures, by the loop's clock.
         self._since = owner.now()
-        self._queued = 0
+        # Bytes handed to the transport, and those of them that the peer has taken.
+        self._written = self._taken = 0
         self._stalled_since = 0.0
 
     # -- the transport calls
@@ -276,8 +278,9 @@ class Connection(asyncio.Protocol):
     def _is_stalled(self, now: float) -> bool:
         """Whether bytes are queued and the peer has taken none for `send_timeout`."""
         queued = self._transport.get_write_buffer_size() if self._transport is not None else 0
-        if not queued or queued != self._queued:
-            self._queued, self._stalled_since = queued, now
+        taken = self._written - queued
+        if not queued or taken != self._taken:
+            self._taken, self._stalled_since = taken, now
             return False
         return now - self._stalled_since > self._owner.options.send_timeout
 
@@ -617,6 +620,7 @@ class Connection(asyncio.Protocol):
         transport = self._transport
         if transport is None or transport.is_closing():
             raise ClientConnectionResetError("Cannot write to closing transport")
+        self._written += len(data)
         transport.write(data)
 
     def room(self) -> asyncio.Future[None] | None:

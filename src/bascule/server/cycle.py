@@ -72,12 +72,13 @@ class Cycle(Exchange):
         goes_on: whether the connection goes on behind this answer, as its head told.
     """
 
-    __slots__ = ("_channel", "_framing", "_wire", "goes_on")
+    __slots__ = ("_agreed", "_framing", "_wire", "goes_on")
 
     def __init__(self, wire: Wire, head: Head, body: StreamReader = EMPTY_PAYLOAD) -> None:
         super().__init__(head, body)
         self._wire = wire
-        self._channel: SocketChannel | None = None
+        # The compression of a WebSocket that was negotiated, once it was.
+        self._agreed: tuple[Deflate | None] | None = None
         self._framing = BodyFraming.NONE
         self.goes_on = head.keep_alive
 
@@ -148,16 +149,20 @@ class Cycle(Exchange):
         head = dump_head(status_line(101, "Switching Protocols"), pairs)
         self.bytes_sent += len(head)
         self._wire.write(head)
-        channel = self._channel = SocketChannel(
+        channel = SocketChannel(
             self._wire, self, options, subprotocol=subprotocol, deflate=self._negotiate(options)
         )
         self._wire.switch(channel)
         return channel
 
     def _negotiate(self, options: ChannelOptions) -> Deflate | None:
+        """Find out once what compression can be agreed on."""
         if not options.compress:
             return None
-        return negotiate(parse_extensions(self.head.fields), self._wire.deflate_settings)
+        if self._agreed is None:
+            offers = parse_extensions(self.head.fields)
+            self._agreed = (negotiate(offers, self._wire.deflate_settings),)
+        return self._agreed[0]
 
     def _complete(
         self, fields: list[tuple[str, str]], proposed: list[tuple[str, str]]

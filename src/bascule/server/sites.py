@@ -129,15 +129,23 @@ class BaseSite(ABC):
         try:
             server = await _outlive(creating)
         except BaseException as exc:
-            if self._runner.server is not None:
+            if self._is_registered():
                 self._runner._unreg_site(self)
             if isinstance(exc, Exception):
                 add_reason(exc, self.name, where)
             raise
-        if self._runner.server is None:
+        if not self._is_registered():
             server.close()
-            raise RuntimeError(f"The runner was cleaned up while {self.name} started")
+            raise RuntimeError(f"{self.name} was stopped while it started")
         self._server = server
+
+    def _is_registered(self) -> bool:
+        """Whether nobody has stopped it, or its runner, meanwhile."""
+        try:
+            self._runner._check_site(self)
+        except RuntimeError:
+            return False
+        return True
 
     async def _stop_accepting(self) -> None:
         """Take in the connections that the system has established, and close behind that.

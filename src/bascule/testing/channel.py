@@ -40,7 +40,7 @@ class MemoryChannel(Channel):
     def go_away(self) -> None:
         """Close this side since the server stops; see `SocketChannel.go_away`."""
         if self._is_expecting() and self._begin_close():
-            self.call_back()
+            self._recall()
             self._push_close(1001, b"")
 
     async def _emit(self, kind: WSMsgType, data: Payload, compress: int | None) -> None:

@@ -174,11 +174,9 @@ class StreamedExchange(MemoryExchange):
             await asyncio.sleep(0)
 
     async def _wait_for_room(self) -> None:
-        self._room = asyncio.get_running_loop().create_future()
-        try:
-            await self._room
-        finally:
-            self._room = None
+        if self._room is None or self._room.done():
+            self._room = asyncio.get_running_loop().create_future()
+        await asyncio.shield(self._room)  # others may wait for the same room
 
     def _push(self, head: AnswerHead) -> None:
         self.answer = head

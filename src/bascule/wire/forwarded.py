@@ -7,10 +7,11 @@ from types import MappingProxyType
 __all__ = ["parse_forwarded"]
 
 _PAIR = re.compile(
-    r"[ \t]*+(?P<name>[!#$%&'*+\-.^_`|~0-9A-Za-z]++)="
+    r"(?P<name>[!#$%&'*+\-.^_`|~0-9A-Za-z]++)="
     r'(?:"(?P<quoted>(?:[^"\\]|\\.)*+)"|(?P<token>[!#$%&\'*+\-.^_`|~0-9A-Za-z]++(?::\d++)?))[ \t]*+'
 )
 _SEPARATORS = ("", ";", ",", " ", "\t")
+_GAP = re.compile(r"[ \t;]*+")
 _ESCAPE = re.compile(r"\\(.)")
 
 
@@ -31,6 +32,7 @@ def _parse(value: str) -> list[Mapping[str, str]]:
     elements: list[dict[str, str]] = [{}]
     at = 0
     while at < len(value):
+        at = _GAP.match(value, at).end()  # type: ignore[union-attr]  # it always matches
         pair = _PAIR.match(value, at)
         if pair is not None:
             quoted = pair["quoted"]
