@@ -107,3 +107,46 @@ async def test_what_it_logs(caplog: pytest.LogCaptureFixture) -> None:
     assert "Error handling request from 127.0.0.1" in told
     access = [r.getMessage() for r in caplog.records if r.name == "bascule.access"]
     assert [line.split('"')[2].split()[0] for line in access] == ["201", "400"]
+
+
+async def test_a_peer_that_takes_nothing_is_dropped_though_more_is_written() -> None:
+    """The clock of sending counts what the peer takes, not what is queued for it."""
+    more: asyncio.Queue[int] = asyncio.Queue()
+
+    async def handler(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse()
+        await response.prepare(request)
+        async with asyncio.TaskGroup() as writers:
+            while True:
+                writers.create_task(response.write(bytes(await more.get())))
+
+    async with serve(application(handler), send_timeout=60) as served, served.connect() as wire:
+        wire.writer.transport.pause_reading()  # type: ignore[attr-defined]  # it can
+        await wire.send(GET)
+        connection = await served.alone()
+        server = served.runner.server
+        assert isinstance(server, web.Server)
+        transport = connection._transport
+        assert transport is not None
+
+        async def queue(size: int) -> None:
+            before = transport.get_write_buffer_size()
+            more.put_nowait(size)
+            async with asyncio.timeout(PATIENCE):
+                while transport.get_write_buffer_size() <= before:
+                    await asyncio.sleep(0)
+
+        await queue(32 * 2**20)
+        queued = 0
+        while queued != (queued := transport.get_write_buffer_size()):
+            for _turn in range(100):  # the kernel takes what it can hold
+                await asyncio.sleep(0)
+        now = server.now()
+        server.sweep(now)
+        for waited in (29, 58):
+            await queue(2**20)
+            server.sweep(now + waited)
+            assert not transport.is_closing()
+        await queue(2**20)
+        server.sweep(now + 61)
+        assert transport.is_closing()
