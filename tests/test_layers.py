@@ -32,6 +32,7 @@ FLOORS = {
     "app": 5,
     "web": 6,
     "abc": 6,
+    "payload": 6,
     "testing": 6,
     "cli": 7,
     "worker": 7,

@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from . import payload as payload
     from . import web as web
     from .app.serving import serve as serve
     from .message.keys import AppKey as AppKey
     from .message.multipart import MultipartReader as MultipartReader
+    from .message.multipart_writer import MultipartWriter as MultipartWriter
     from .message.parts import BodyPartReader as BodyPartReader
     from .message.websocket import WSMessageTypeError as WSMessageTypeError
     from .wire import hdrs as hdrs
@@ -25,6 +27,7 @@ __all__ = [
     "AppKey",
     "BodyPartReader",
     "MultipartReader",
+    "MultipartWriter",
     "WSCloseCode",
     "WSMessage",
     "WSMessageTypeError",
@@ -32,15 +35,21 @@ __all__ = [
     "WebSocketError",
     "__version__",
     "hdrs",
+    "payload",
     "serve",
     "web",
 ]
 
-_MODULES = {"web": "bascule.web", "hdrs": "bascule.wire.hdrs"}
+_MODULES = {
+    "web": "bascule.web",
+    "hdrs": "bascule.wire.hdrs",
+    "payload": "bascule.payload",
+}
 _HOMES = {
     "serve": "bascule.app.serving",
     "BodyPartReader": "bascule.message.parts",
     "MultipartReader": "bascule.message.multipart",
+    "MultipartWriter": "bascule.message.multipart_writer",
     "WSCloseCode": "bascule.wire.frames",
     "WSMessage": "bascule.wire.frames",
     "WSMessageTypeError": "bascule.message.websocket",

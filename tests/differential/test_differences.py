@@ -28,6 +28,7 @@ from differential.lives import LIFE_DIFFERENCES
 from differential.multipart_differences import MULTIPART_DIFFERENCES
 from differential.objects import OBJECT_DIFFERENCES
 from differential.outside import OUTSIDE_DIFFERENCES
+from differential.payload_differences import PAYLOAD_DIFFERENCES
 from differential.running import RUNNING_DIFFERENCES
 from differential.test_test_utils import TEST_UTILS_DIFFERENCES
 from differential.websocket_differences import WEBSOCKET_DIFFERENCES
@@ -55,6 +56,7 @@ ALL_DIFFERENCES = [
     *WEBSOCKET_DIFFERENCES,
     *CODING_DIFFERENCES,
     *MULTIPART_DIFFERENCES,
+    *PAYLOAD_DIFFERENCES,
     *RUNNING_DIFFERENCES,
     *TEST_UTILS_DIFFERENCES,
     *OUTSIDE_DIFFERENCES,

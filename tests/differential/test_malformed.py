@@ -143,13 +143,6 @@ FORMS = {
         _MULTIPART,
         _PART + b"Content-Type: text/plain; charset=nonsense\r\n\r\nx" + _END,
     ),
-    "charset-field": (
-        _MULTIPART,
-        b'--B\r\nContent-Disposition: form-data; name="_charset_"\r\n\r\nlatin-1\r\n'
-        + _PART
-        + b"\r\n\xe9"
-        + _END,
-    ),
     "unterminated": (_MULTIPART, _PART + b"\r\nx\r\n"),
     "cut-in-header": (_MULTIPART, b"--B\r\nContent-Dispo"),
     "header-without-colon": (_MULTIPART, _PART + b"junk\r\n\r\nx" + _END),

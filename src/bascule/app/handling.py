@@ -87,6 +87,8 @@ class Handling:
             response = await self._run(request, exchange)
             if self._is_to_be_sent(response, exchange):
                 response = await self._finish(request, response, exchange)
+            else:
+                await self._discard(response)
         finally:
             if request._post is not None:
                 request._close_files()
@@ -207,6 +209,7 @@ class Handling:
             exchange.abort(ClientConnectionResetError("Connection lost"))
         except Exception as exc:
             page = self._handle_error(request, exc)
+            await self._discard(response)
             if not exchange.withdraw():
                 exchange.abort(exc)
                 return response
@@ -223,6 +226,14 @@ class Handling:
         await response.write_eof()
         if exchange.state in (State.OPEN, State.HELD, State.STARTED):
             raise RuntimeError(f"{response!r} was prepared for another request")
+
+    async def _discard(self, response: StreamResponse) -> None:
+        """Close what the body of a response holds that is not sent."""
+        try:
+            if isinstance(response, Response):
+                await response._close_payloads()
+        except Exception as exc:
+            self._logger.exception("Error closing the body of %r", response, exc_info=exc)
 
     def _give_way(self, response: StreamResponse, exchange: Exchange) -> None:
         """Another answer was begun before this one: it is taken back, or cut where it has left."""

@@ -1,16 +1,17 @@
-"""Answers that are whole before they leave: bytes, text, JSON."""
+"""Answers whose body is known before they leave: bytes, text, JSON, files, all payloads."""
 
 import asyncio
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from concurrent.futures import Executor
 from typing import Any
 
-from ..exchange import Bytes
+from ..exchange import Bytes, Exchange
 from ..wire import hdrs
 from ..wire.framing import has_no_content
 from .compression import Compression
-from .stream import LooseHeaders, StreamResponse
+from .payloads import LookupError, PayloadLike, close_payloads, get_payload
+from .stream import Answerable, LooseHeaders, StreamResponse
 
 __all__ = ["Response", "json_bytes_response", "json_response"]
 
@@ -18,10 +19,14 @@ _MISSING: Any = object()  # stands for "not given" where None has a meaning
 
 
 class Response(StreamResponse):
-    """An answer with its whole body.
+    """An answer with its body: bytes, or a payload, which is written when the answer is ended.
+
+    A payload is closed behind that, and also when the answer fails or another body took its place:
+    that one may still be reading from it.
 
     Args:
-        body: bytes; text as UTF-8.
+        body: bytes, text, a file, an async iterable, a payload, or whatever else payloads are
+            registered for; its header fields fill in what is missing.
         status: status code.
         reason: reason phrase.
         text: the body as text; ``text/plain`` unless said otherwise.
@@ -32,14 +37,17 @@ class Response(StreamResponse):
         zlib_executor: of that thread; the default one of the loop when None.
 
     Raises:
-        ValueError: arguments that contradict each other.
+        ValueError: arguments that contradict each other; a body of an unknown type.
         TypeError: `text` is not a str.
     """
+
+    # Payloads that were bodies of this before; shared by all that had none.
+    _replaced: tuple[PayloadLike, ...] = ()
 
     def __init__(
         self,
         *,
-        body: Any = None,  # Any: what a body may be grows with the payloads that are known
+        body: Any = None,  # Any: what a body may be is in a registry
         status: int = 200,
         reason: str | None = None,
         text: str | None = None,
@@ -61,7 +69,7 @@ class Response(StreamResponse):
             raise ValueError(
                 "passing both Content-Type header and content_type or charset params is forbidden"
             )
-        self._body: bytes | bytearray | None = None
+        self._body: bytes | bytearray | PayloadLike | None = None
         if text is not None:
             self._set_text(text, content_type, charset)
             return
@@ -83,24 +91,45 @@ class Response(StreamResponse):
         self._body = text.encode(charset)
 
     @property
-    def body(self) -> bytes | bytearray | None:
-        """The body; setting it forgets a Content-Length that no longer holds."""
+    def body(self) -> Any:  # Any: PayloadLike would make every handler ask for bytes first
+        """The body: bytes, a payload or None; set from whatever a body may be.
+
+        Raises:
+            ValueError: nothing is known to make a payload of it.
+        """
         return self._body
 
     @body.setter
     def body(self, body: Any) -> None:
-        if isinstance(body, str):
-            self._headers.setdefault(hdrs.CONTENT_TYPE, "text/plain; charset=utf-8")
-            body = body.encode(self.charset or "utf-8")
-        elif isinstance(body, memoryview):
-            body = bytes(body)
-        elif body is not None and not isinstance(body, bytes | bytearray):
-            raise ValueError(f"Unsupported body type {type(body)!r}")
+        if body is not None and not isinstance(body, bytes | bytearray):
+            body = self._make_payload(body)
+            for name, value in body.headers.items():
+                self._headers.setdefault(name, value)
+        self._replace_body(body)
+
+    def _make_payload(self, body: Any) -> PayloadLike:
+        charset = self.charset if isinstance(body, str) else None
+        try:
+            payload: PayloadLike = (
+                get_payload(body) if charset is None else get_payload(body, encoding=charset)
+            )
+        except LookupError as exc:
+            raise ValueError(f"Unsupported body type {type(body)!r}") from exc
+        return payload
+
+    def _replace_body(self, body: bytes | bytearray | PayloadLike | None) -> None:
+        before = self._body
+        if not (before is body or before is None or isinstance(before, bytes | bytearray)):
+            self._replaced = (*self._replaced, before)
         self._body = body
 
     @property
     def text(self) -> str | None:
-        """The body as text in its charset; setting it sets type and charset where missing."""
+        """The body as text in its charset; setting it sets type and charset where missing.
+
+        Raises:
+            TypeError: the body is a stream.
+        """
         if self._body is None:
             return None
         return self._body.decode(self.charset or "utf-8")
@@ -113,11 +142,14 @@ class Response(StreamResponse):
             self.content_type = "text/plain"
         if self.charset is None:
             self.charset = "utf-8"
-        self._body = text.encode(self.charset or "utf-8")
+        self._replace_body(text.encode(self.charset or "utf-8"))
 
     @property
     def content_length(self) -> int | None:
-        """The length of the body in bytes, or the one given in the headers; not to be set."""
+        """The length of the body in bytes, or the one given in the headers; not to be set.
+
+        That of a payload is not known before `prepare`.
+        """
         if self._chunked:
             return None
         given = self._headers.get(hdrs.CONTENT_LENGTH)
@@ -125,15 +157,40 @@ class Response(StreamResponse):
             return int(given)
         if self._compressed is not None:
             return len(self._compressed)
-        return 0 if self._body is None else len(self._body)
+        body = self._body
+        if body is None:
+            return 0
+        return len(body) if isinstance(body, bytes | bytearray) else None
 
     @content_length.setter
     def content_length(self, value: int | None) -> None:
         raise RuntimeError("Content length is set automatically")
 
-    async def _start_compression(self, compression: Compression) -> None:
-        """Compress the body, which is whole; a large one in a thread."""
+    # -- sending
+
+    def _start(self, request: Answerable) -> Coroutine[Any, Any, Exchange]:
+        start = super()._start(request)
+        # Most have no payload, and are spared the frame of a coroutine.
+        return start if self._has_whole_body() else self._start_or_close(start)
+
+    async def _start_or_close(self, start: Coroutine[Any, Any, Exchange]) -> Exchange:
+        try:
+            return await start
+        except BaseException:
+            await self._close_payloads()
+            raise
+
+    def _has_whole_body(self) -> bool:
+        """Whether the body is nothing or bytes, and no payload waits to be closed."""
         body = self._body
+        return (body is None or isinstance(body, bytes | bytearray)) and not self._replaced
+
+    async def _start_compression(self, compression: Compression) -> None:
+        """Compress a body that is whole, a large one in a thread; a payload later, as a stream."""
+        body = self._body
+        if not (body is None or isinstance(body, bytes | bytearray)):
+            await super()._start_compression(compression)
+            return
         if not body:
             compression.coding = None
             return
@@ -148,22 +205,79 @@ class Response(StreamResponse):
             self._headers[hdrs.CONTENT_LENGTH] = str(len(self._compressed))
 
     def _is_encoding(self) -> bool:
-        """The body was compressed as a whole."""
-        return False
+        """Whether the body is compressed while it is written, since it is a payload."""
+        return self._compressed is None and super()._is_encoding()
 
     def _declare_length(self) -> None:
-        if not self._chunked and hdrs.CONTENT_LENGTH not in self._headers:
-            body = self._body if self._compressed is None else self._compressed
-            size = 0 if body is None else len(body)
-            if not has_no_content(self._status):
-                self._headers[hdrs.CONTENT_LENGTH] = str(size)
+        if self._chunked or hdrs.CONTENT_LENGTH in self._headers or has_no_content(self._status):
+            return
+        body = self._body if self._compressed is None else self._compressed
+        size: int | None
+        if body is None:
+            size = 0
+        elif isinstance(body, bytes | bytearray):
+            size = len(body)
+        else:
+            size = None if self._is_encoding() else body.size
+        if size is not None:
+            self._headers[hdrs.CONTENT_LENGTH] = str(size)
 
     async def write_eof(self, data: Bytes = b"") -> None:
         """End the answer with its body."""
         if self._ended:
             return
         body = self._body if self._compressed is None else self._compressed
-        await super().write_eof(data if body is None or self._must_be_empty else body)
+        if self._replaced or not (body is None or isinstance(body, bytes | bytearray)):
+            await self._write_payload(body)
+        else:
+            await super().write_eof(data if body is None or self._must_be_empty else body)
+
+    async def _write_payload(self, body: bytes | bytearray | PayloadLike | None) -> None:
+        """End the answer with a payload, and close it whatever happens."""
+        exchange = self._exchange
+        if exchange is None:
+            raise AssertionError("Response has not been started")
+        try:
+            if body is None or self._must_be_empty:
+                await super().write_eof()
+            elif isinstance(body, bytes | bytearray):
+                await super().write_eof(body)
+            else:
+                await body.write(_Compressor(self) if self._is_encoding() else exchange)
+                await super().write_eof()
+        except Exception:
+            exchange.withdraw()  # the head would leave while the payload is closed
+            raise
+        finally:
+            await self._close_payloads()
+
+    async def _close_payloads(self) -> None:
+        body, payloads = self._body, self._replaced
+        self._replaced = ()
+        if not (body is None or isinstance(body, bytes | bytearray)):
+            payloads = (*payloads, body)
+        await close_payloads(payloads)
+
+
+class _Compressor:
+    """What payloads are written to when they are compressed on their way."""
+
+    __slots__ = ("_response",)
+
+    def __init__(self, response: Response) -> None:
+        self._response = response
+
+    async def write(self, data: Bytes) -> None:
+        """Compress a piece and send what is ready."""
+        await self._response.write(data)
+
+    async def drain(self) -> None:
+        """Do nothing: `write` waits."""
+
+    async def write_eof(self, data: Bytes = b"") -> None:
+        """Take a last piece; the response ends itself."""
+        if data:
+            await self._response.write(data)
 
 
 def json_response(
