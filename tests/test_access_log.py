@@ -432,9 +432,8 @@ LogTo = Callable[..., Awaitable[Client]]
 
 
 @pytest.fixture
-def serve_logged(request: pytest.FixtureRequest, serve: Any) -> LogTo:
+def serve_logged(serve: Any) -> LogTo:
     """Serve an application on each host, with an access log."""
-    host = request.node.callspec.params["serve"]
 
     async def serve_it(app: Any, cls: Any = web.AccessLogger, log_format: str = ALL) -> Client:
         options: dict[str, Any] = {
@@ -442,8 +441,6 @@ def serve_logged(request: pytest.FixtureRequest, serve: Any) -> LogTo:
             "access_log_class": cls,
             "access_log_format": log_format,
         }
-        if host == "memory":  # which has no server and no host that could make it
-            options = {"access_logger": cls(LOGGER, log_format)}
         client: Client = await serve(app, **options)
         return client
 

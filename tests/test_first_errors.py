@@ -442,7 +442,9 @@ bascule.cli.main(sys.argv[1:])
 async def run_command(*arguments: str, uid: int = 0) -> tuple[int, str]:
     """Run the command line, as another user perhaps; give its exit status and what it printed."""
     code = COMMAND.format(uid=uid)
-    async with program("-c", code, "examples.hello:app", *arguments) as running:
+    # The other user may not write where coverage is collected.
+    env = {"COVERAGE_PROCESS_CONFIG": None} if uid else {}
+    async with program("-c", code, "examples.hello:app", *arguments, **env) as running:
         return await running.end(), running.output
 
 

@@ -44,7 +44,9 @@ class Program:
 
 
 @asynccontextmanager
-async def program(*arguments: str, cwd: Path = ROOT, **env: str) -> AsyncIterator[Program]:
+async def program(*arguments: str, cwd: Path = ROOT, **env: str | None) -> AsyncIterator[Program]:
+    """Run Python with arguments, with variables of the environment set, or taken away by None."""
+    variables = {**os.environ, "PYTHONUNBUFFERED": "1", **env}
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-X",
@@ -53,7 +55,7 @@ async def program(*arguments: str, cwd: Path = ROOT, **env: str) -> AsyncIterato
         "error",
         *arguments,
         cwd=cwd,
-        env={**os.environ, "PYTHONUNBUFFERED": "1", **env},
+        env={name: value for name, value in variables.items() if value is not None},
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
     )

@@ -9,7 +9,7 @@ from typing import Any
 from bascule import web
 
 # A safety net: a test that waits so long for an event has failed.
-PATIENCE = 20
+PATIENCE = 60
 
 
 @dataclass
