@@ -44,6 +44,14 @@ async def no_leaked_tasks() -> AsyncIterator[None]:
     assert not leaked, f"tasks left running: {leaked}"
 
 
+def pytest_make_parametrize_id(val: object) -> str | None:
+    """Name bytes that cannot be read by their number: compressed ones hold the time, and processes
+    that share the tests must agree on names."""
+    if isinstance(val, bytes) and any(byte < 32 and byte not in b"\r\n\t" for byte in val):
+        return f"{len(val)} bytes"
+    return None
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--matrix", action="store_true", help="run on all hosts, not the usual ones")
 
