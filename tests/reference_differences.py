@@ -27,10 +27,38 @@ DESIGN: Table = {
         "Resource.add_route(client_max_size, timeout, middlewares): extra",
         "UrlDispatcher.add_resource(middlewares): extra",
         "UrlDispatcher.add_route(options): extra",
-        "UrlDispatcher.add_static(middlewares): extra",
+    ),
+    "Static files have index pages, fallbacks, fields of their own and several ranges.": (
+        "FileResponse.__init__(max_ranges): extra",
+        "StaticResource.__init__(index, fallback, headers, max_age, max_ranges): extra",
+        "UrlDispatcher.add_static(index, fallback, headers, max_age, max_ranges, middlewares): "
+        "extra",
+    ),
+    "ASGI applications are mounted, and served with a root path and their lifespan.": (
+        "Application.mount: extra",
+        "Request.scope: extra",
+    ),
+    "A Unix socket gets its permissions where it is bound.": ("UnixSite.__init__(mode): extra",),
+    "`run_app` serves ASGI applications too, and Unix sockets with permissions.": (
+        "run_app(root_path, lifespan, path_mode): extra",
     ),
     "A handler or a middleware may set the limit of one request.": (
         "BaseRequest.client_max_size: property -> settable property",
+    ),
+    "The limit of bodies may hold for streams and multipart too.": (
+        "Application.__init__(limit_streams): extra",
+        "BaseRequest.limit_streams: extra",
+        "StreamReader.limit_to: extra",
+        "StreamReader.position: extra",
+    ),
+    "A handler can wait until its client has left.": ("BaseRequest.wait_for_disconnection: extra",),
+    "Early hints can be sent, and trailers.": (
+        "BaseRequest.send_early_hints: extra",
+        "StreamResponse.trailers: extra",
+    ),
+    "Answers can be compressed by br and zstd.": (
+        "ContentCoding.br: extra",
+        "ContentCoding.zstd: extra",
     ),
     "The router finds resources by an index, which asks them for its key.": (
         "AbstractResource.index_key: extra",
@@ -71,7 +99,8 @@ DESIGN: Table = {
     ),
     "Runners and servers say by name what aiohttp takes from `**kwargs`, and how they end.": (
         "AppRunner.__init__(access_log, access_log_format, logger, debug, handler_cancellation, "
-        "on_exit): extra",
+        "on_exit, root_path, lifespan, lifespan_startup_timeout, lifespan_shutdown_timeout): "
+        "extra",
         "BaseRunner.hurry: extra",
         "Server.__init__(access_log, access_log_class, access_log_format, logger, debug, "
         "auto_decompress): extra",
@@ -94,11 +123,14 @@ DESIGN: Table = {
         "RequestHandler.drained: extra",
         "RequestHandler.finish: extra",
         "RequestHandler.finish_response: missing",
+        "RequestHandler.forget_continue: extra",
         "RequestHandler.get_extra_info: extra",
         "RequestHandler.has_much_unread: extra",
         "RequestHandler.is_condemned: extra",
         "RequestHandler.phase: extra",
         "RequestHandler.room: extra",
+        "RequestHandler.send_file: extra",
+        "RequestHandler.sends_files: extra",
         "RequestHandler.server_header: extra",
         "RequestHandler.set_parser: missing",
         "RequestHandler.start: missing",

@@ -31,7 +31,7 @@ from bascule.wire.grammar import HttpVersion, HttpVersion10, HttpVersion11
 
 Pairs = list[tuple[str, str]]
 
-OPEN, HELD, STARTED, ENDED, SWITCHED, GONE = State
+OPEN, HELD, STARTED, ENDED, SWITCHED, GONE, SENDING = State
 NONE, LENGTH, CHUNKED, CLOSE = BodyFraming
 
 
@@ -44,9 +44,27 @@ async def step() -> None:
 # -- the table ------------------------------------------------------------------------------------
 
 
+class FileExchange(MemoryExchange):
+    """An exchange that sends files, and never ends with one."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.start(200, "OK", [])
+        self.sending = self.send_file(object(), 0, 5)
+        self.sending.send(None)  # up to where it waits
+
+    def _can_send(self, file: Any, offset: int, count: int) -> bool:
+        return True
+
+    async def _emit_file(self, head: Any, file: Any, offset: int, count: int) -> int | None:
+        await self._emit(head, b"", False, ())
+        await asyncio.Future()
+        return None
+
+
 async def make(state: State) -> MemoryExchange:
     """Bring a new exchange into a state."""
-    exchange = MemoryExchange()
+    exchange = FileExchange() if state is SENDING else MemoryExchange()
     if state is HELD:
         exchange.start(200, "OK", [])
     elif state is STARTED:
@@ -153,6 +171,17 @@ TABLE: dict[State, dict[str, State | str]] = {
         "drain": RESET,
         "write_eof": RESET,
         "accept": RESET,
+        "leave": GONE,
+        "abort": GONE,
+    },
+    SENDING: {
+        "inform": ERROR,
+        "start": ERROR,
+        "respond": ERROR,
+        "write": ERROR,
+        "drain": ERROR,
+        "write_eof": ERROR,
+        "accept": ERROR,
         "leave": GONE,
         "abort": GONE,
     },

@@ -12,6 +12,9 @@ from hypothesis import strategies as st
 
 from bascule.streams import EMPTY_PAYLOAD, EmptyStreamReader, PayloadAccessError, StreamReader
 
+# What is deprecated works all the same.
+pytestmark = pytest.mark.filterwarnings("ignore:unread_data:DeprecationWarning")
+
 
 async def step(count: int = 3) -> None:
     """Let the other tasks run until they wait."""

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from . import payload as payload
     from . import web as web
     from .app.serving import serve as serve
+    from .asgi.wsgi import wsgi as wsgi
     from .message.keys import AppKey as AppKey
     from .message.multipart import MultipartReader as MultipartReader
     from .message.multipart_writer import MultipartWriter as MultipartWriter
@@ -38,6 +39,7 @@ __all__ = [
     "payload",
     "serve",
     "web",
+    "wsgi",
 ]
 
 _MODULES = {
@@ -47,6 +49,7 @@ _MODULES = {
 }
 _HOMES = {
     "serve": "bascule.app.serving",
+    "wsgi": "bascule.asgi.wsgi",
     "BodyPartReader": "bascule.message.parts",
     "MultipartReader": "bascule.message.multipart",
     "MultipartWriter": "bascule.message.multipart_writer",

@@ -6,6 +6,7 @@ import importlib
 import inspect
 import logging
 import os
+import stat
 import sys
 from collections.abc import Awaitable, Sequence
 from typing import Any, NoReturn
@@ -13,6 +14,9 @@ from typing import Any, NoReturn
 from . import __version__
 
 __all__ = ["main"]
+
+# What the process ends with when the application itself failed to start or to end, as uvicorn's.
+_FAILED = 3
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -46,15 +50,107 @@ def _make_run_parser() -> argparse.ArgumentParser:
         "`bascule routes module:app` shows the route table of a bascule application.",
     )
     _add_app(parser)
-    parser.add_argument("--host", help="address to bind (default: 127.0.0.1)")
-    parser.add_argument("--port", type=_read_port, help="port to bind, 0 for any (default: 8000)")
-    parser.add_argument("--uds", metavar="PATH", help="bind a Unix socket instead")
-    parser.add_argument(
-        "--log-level", default="info", choices=["debug", "info", "warning", "error", "critical"]
-    )
-    parser.add_argument("--no-access-log", action="store_true", help="write no access log")
     parser.add_argument("--version", action="version", version=f"bascule {__version__}")
+    _add_addresses(parser)
+    _add_life(parser)
+    _add_logs(parser)
+    _add_tls(parser)
     return parser
+
+
+def _add_addresses(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("where it is served")
+    group.add_argument("--host", help="address to bind (default: 127.0.0.1)")
+    group.add_argument("--port", type=_read_port, help="port to bind, 0 for any (default: 8000)")
+    group.add_argument(
+        "--uds",
+        metavar="PATH",
+        help="bind a Unix socket that all users may connect to, unless there was one with other "
+        "permissions; TCP then only where --host or --port is given too",
+    )
+    group.add_argument(
+        "--root-path",
+        default="",
+        metavar="PATH",
+        help="prefix of its paths, whether a proxy in front takes it off or not",
+    )
+
+
+def _add_life(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("start and end")
+    group.add_argument(
+        "--lifespan",
+        default="auto",
+        choices=["auto", "on", "off"],
+        help="tell an ASGI application of them: if it has a lifespan (auto, the default), it must "
+        "have one (on), no (off)",
+    )
+    group.add_argument(
+        "--timeout-graceful-shutdown",
+        type=_read_seconds,
+        metavar="SECONDS",
+        help="that answers in progress get at the end (default: 60)",
+    )
+
+
+def _add_logs(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("logs")
+    group.add_argument(
+        "--log-level",
+        default="info",
+        choices=["debug", "info", "warning", "error", "critical"],
+        help="write what is at least so urgent (default: info)",
+    )
+    group.add_argument("--no-access-log", action="store_true", help="write no access log")
+
+
+def _add_tls(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("TLS", "Files are in PEM.")
+    group.add_argument("--ssl-certfile", metavar="FILE", help="serve TLS with this certificate")
+    group.add_argument("--ssl-keyfile", metavar="FILE", help="its key, if it is in another file")
+    group.add_argument(
+        "--ssl-keyfile-password", metavar="TEXT", help="of the key, if it is encrypted"
+    )
+    group.add_argument(
+        "--ssl-ca-certs", metavar="FILE", help="what certificates of clients have to lead to"
+    )
+    group.add_argument(
+        "--ssl-cert-reqs",
+        type=int,
+        default=0,
+        choices=[0, 1, 2],
+        help="whether clients show certificates: no (0, the default), those that have one (1), "
+        "all (2)",
+    )
+
+
+def _load_tls(options: argparse.Namespace) -> Any:  # Any: an SSLContext; ssl is not for all
+    """Make the TLS context that the options ask for; None for plain connections."""
+    names = (options.ssl_certfile, options.ssl_keyfile, options.ssl_ca_certs)
+    if not (any(names) or options.ssl_cert_reqs or options.ssl_keyfile_password):
+        return None
+    from .app.tls_files import TlsFilesError, load_tls
+
+    try:
+        return load_tls(
+            options.ssl_certfile,
+            options.ssl_keyfile,
+            options.ssl_keyfile_password,
+            ca_certs=options.ssl_ca_certs,
+            cert_reqs=options.ssl_cert_reqs,
+        )
+    except TlsFilesError as exc:
+        _fail(str(exc))
+
+
+def _read_seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = -1.0
+    if not 0 <= seconds < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of seconds")
+    return seconds
 
 
 def _read_port(text: str) -> int:
@@ -71,13 +167,19 @@ def _add_app(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "app", help="where the application is: module:attribute; or a function that makes it"
     )
-    parser.add_argument("--app-dir", default=".", help="look for the module here first")
+    parser.add_argument(
+        "--app-dir", default=".", metavar="DIRECTORY", help="look for the module here first"
+    )
 
 
 def _serve(app: Any, options: argparse.Namespace) -> None:  # Any: whatever was loaded
+    from .asgi.lifespan import LifespanError
     from .server.bind_errors import tell_reason
     from .web import access_logger, run_app
 
+    more: dict[str, Any] = {"ssl_context": _load_tls(options)}
+    if options.timeout_graceful_shutdown is not None:
+        more["shutdown_timeout"] = options.timeout_graceful_shutdown
     host, port = options.host, options.port
     if options.uds is None or host is not None or port is not None:
         host = "127.0.0.1" if host is None else host
@@ -88,17 +190,36 @@ def _serve(app: Any, options: argparse.Namespace) -> None:  # Any: whatever was 
             host=host,
             port=port,
             path=options.uds,
+            path_mode=None if options.uds is None else _choose_mode(options.uds),
             access_log=None if options.no_access_log else access_logger,
+            root_path=options.root_path,
+            lifespan=options.lifespan,
+            **more,
         )
     except TypeError as exc:
         if "should be web.Application" not in str(exc):
             raise
         _fail(f"{options.app}: {exc}")
+    except ValueError as exc:
+        if not str(exc).startswith(("root_path should ", "lifespan=")):
+            raise
+        _fail(f"{options.app}: {exc}")
+    except LifespanError as exc:
+        _fail(f"{options.app}: {exc}", _FAILED)
     except OSError as exc:
         reason = tell_reason(exc)
         if reason is None:  # an error of the application's own, while it starts
             raise
         _fail(f"cannot {reason.removeprefix('Cannot ')}")
+
+
+def _choose_mode(path: str) -> int:
+    """Choose the permissions of a socket: those of the one that it replaces, or everybody's, since
+    the proxy in front as a rule runs as another user."""
+    try:
+        return stat.S_IMODE(os.stat(path).st_mode)
+    except OSError:
+        return 0o666
 
 
 def _show_routes(arguments: Sequence[str]) -> None:
@@ -170,6 +291,6 @@ def _call_factory(found: Any) -> Any:  # Any: whatever was loaded
     return found
 
 
-def _fail(message: str) -> NoReturn:
+def _fail(message: str, status: int = 2) -> NoReturn:
     print(f"bascule: error: {message}", file=sys.stderr)
-    raise SystemExit(2)
+    raise SystemExit(status)

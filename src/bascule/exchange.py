@@ -9,6 +9,7 @@ One long file on purpose: the table, what it guards and the hooks behind it are 
 """
 
 import asyncio
+import re
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Generator, Iterable, Sequence
@@ -23,6 +24,8 @@ from .streams import EMPTY_PAYLOAD, StreamReader
 from .wire.framing import (
     BodyFraming,
     asks_to_close,
+    check_interim,
+    check_trailers,
     clean_framing,
     declared_length,
     has_field,
@@ -53,6 +56,8 @@ Fields = Iterable[tuple[str, str]]
 RawFields = Sequence[tuple[bytes, bytes]]
 Bytes = bytes | bytearray | memoryview
 
+# A whole interim answer as bytes.
+_INTERIM_HEAD: Final = re.compile(rb"HTTP/1\.[01] (1\d\d)(?: [^\r\n]*)?\r\n\r\n")
 _MAX_KNOWN_NAMES = 1024
 _MAX_KNOWN_SIZE = 64
 _known_names: dict[bytes, istr] = {}
@@ -206,11 +211,12 @@ class AnswerHead:
 
 # -- The state of an answer -----------------------------------------------------------------------
 #
-# Who sends which event: INFORM, START, RESPOND, WRITE (also drain and send_file), WRITE_EOF and
-# ACCEPT are the responder's calls; WITHDRAW is the handling layer's, which may take back a head
-# that is still held to answer with an error instead; LEAVE comes from the transport; ABORT from
-# anyone who finds that the exchange cannot go on. A pair that is not in the table is an error,
-# one RuntimeError that names state and event; in GONE, what would send is a reset instead.
+# Who sends which event: INFORM, START, RESPOND, WRITE (also drain), SEND_FILE, WRITE_EOF and
+# ACCEPT are the responder's calls; SENT ends a `send_file`, during which nothing else may be
+# sent; WITHDRAW is the handling layer's, which may take back a head that is still held to answer
+# with an error instead; LEAVE comes from the transport; ABORT from anyone who finds that the
+# exchange cannot go on. A pair that is not in the table is an error, one RuntimeError that names
+# state and event; in GONE, what would send is a reset instead.
 
 
 class State(IntEnum):
@@ -222,6 +228,7 @@ class State(IntEnum):
     ENDED = 3
     SWITCHED = 4
     GONE = 5
+    SENDING = 6
 
 
 class _Event(IntEnum):
@@ -234,6 +241,8 @@ class _Event(IntEnum):
     WITHDRAW = 6
     LEAVE = 7
     ABORT = 8
+    SEND_FILE = 9
+    SENT = 10
 
 
 _TRANSITIONS: Final[dict[State, dict[_Event, State]]] = {
@@ -249,6 +258,7 @@ _TRANSITIONS: Final[dict[State, dict[_Event, State]]] = {
     State.HELD: {
         _Event.INFORM: State.HELD,
         _Event.WRITE: State.STARTED,
+        _Event.SEND_FILE: State.SENDING,
         _Event.WRITE_EOF: State.ENDED,
         _Event.WITHDRAW: State.OPEN,
         _Event.LEAVE: State.GONE,
@@ -256,6 +266,7 @@ _TRANSITIONS: Final[dict[State, dict[_Event, State]]] = {
     },
     State.STARTED: {
         _Event.WRITE: State.STARTED,
+        _Event.SEND_FILE: State.SENDING,
         _Event.WRITE_EOF: State.ENDED,
         _Event.LEAVE: State.GONE,
         _Event.ABORT: State.GONE,
@@ -274,6 +285,11 @@ _TRANSITIONS: Final[dict[State, dict[_Event, State]]] = {
         _Event.LEAVE: State.GONE,
         _Event.ABORT: State.GONE,
     },
+    State.SENDING: {
+        _Event.SENT: State.STARTED,
+        _Event.LEAVE: State.GONE,
+        _Event.ABORT: State.GONE,
+    },
 }
 # The same as a tuple of tuples, since each request moves through it.
 _TABLE = tuple(tuple(_TRANSITIONS[s].get(e) for e in _Event) for s in State)
@@ -285,8 +301,8 @@ class Exchange(ABC):
     A responder may send in one task at a time. `write`, `drain` and `write_eof` are named as in
     aiohttp's ``AbstractStreamWriter``, so that payloads written for that one fit.
 
-    What the three kinds of exchange differ in is behind five hooks: `_emit`, `_push`,
-    `_emit_inform`, `_cut` and `extra`.
+    What the three kinds of exchange differ in is behind hooks: `_emit`, `_push`, `_emit_inform`,
+    `_cut` and `extra`, and for files `_can_send` and `_emit_file`.
 
     Attributes:
         head: the request's head.
@@ -378,13 +394,15 @@ class Exchange(ABC):
         Source: RFC 9110 section 15.2.
 
         Raises:
-            ValueError: a final status or 101, which `accept` sends; fields as of `start`.
+            ValueError: a final status or 101, which `accept` sends; fields as of `start`, or that
+                speak of a body.
         """
         pairs = list(fields)
         if status < 100 or status == 101 or status >= 200:
             raise ValueError(f"Not the status of an interim answer: {status!r}")
         check_status(status, "")
         check_fields(pairs)
+        check_interim(pairs)
         self._move(_Event.INFORM)
         if self.head.version > HttpVersion10 and self._state is not State.GONE:
             await self._emit_inform(status, pairs)
@@ -434,13 +452,21 @@ class Exchange(ABC):
     async def write(self, data: Bytes) -> None:
         """Send a piece of the body; returns when the transport has room again.
 
-        What goes beyond a declared Content-Length is cut off.
+        What goes beyond a declared Content-Length is cut off. Before the answer the head of an
+        interim one may be written, which is how handlers of expectations send 100 in aiohttp.
 
         Raises:
             RuntimeError: the answer was not started, or has ended.
             ClientConnectionResetError: the peer has left.
         """
-        head = self._leave_held(_Event.WRITE)
+        try:
+            head = self._leave_held(_Event.WRITE)
+        except RuntimeError:
+            interim = _INTERIM_HEAD.fullmatch(data) if self._state is State.OPEN else None
+            if interim is None:
+                raise
+            await self.inform(int(interim[1]))
+            return
         data = self._count(_count_in_bytes(data))
         if data or head:
             await self._emit(head, data, False, ())
@@ -454,30 +480,76 @@ class Exchange(ABC):
 
         When fewer bytes came than were declared the connection is cut, since the client could
         not tell otherwise (RFC 9112 section 8).
+
+        Args:
+            data: the last piece.
+            trailers: fields behind the body; dropped where it is not sent in chunks, since there
+                is no place for them then (RFC 9112 section 7.1.2).
+
+        Raises:
+            ValueError: a trailer that may not be one, fields as of `start`.
         """
         if self._state is State.ENDED:
             return
         trailers = list(trailers)
-        check_fields(trailers)
+        if trailers:
+            check_trailers(trailers)
         data = _count_in_bytes(data)
         whole = self._state is State.HELD
         head = self._leave_held(_Event.WRITE_EOF)
         if whole and head and head.framing is BodyFraming.CHUNKED and not trailers:
             self._prefer_length(head, len(data))
-        await self._finish(head, data, trailers)
+        await self._finish(head, data, trailers if trailers and self._takes_trailers else ())
 
     async def send_file(self, file: Any, offset: int, count: int) -> bool:  # Any: a binary file
         """Send part of a file as body without copying it, where the transport can.
 
+        What goes beyond a declared Content-Length is not sent, and nothing of it to who gets no
+        body. A file that has become shorter ends early, and `write_eof` will cut the connection.
+        Nothing else may be sent meanwhile; when this fails or is cancelled the exchange is aborted.
+
+        Args:
+            file: open for reading, or its descriptor; it stays open, and where it stands is of no
+                account.
+            offset: of the first byte.
+            count: of the bytes.
+
         Returns:
-            False when it cannot: nothing was sent, and the caller copies the bytes itself.
+            False when it cannot: nothing of the file was sent, and the caller copies the bytes.
 
         Raises:
             RuntimeError: the answer was not started, or has ended.
             ClientConnectionResetError: the peer has left.
+            OSError: the file cannot be read.
         """
         self._check(_Event.WRITE)
-        return False
+        if self._remaining is not None:
+            count = min(count, self._remaining)
+        if self._bodiless or count <= 0:
+            return True
+        if not self._can_send(file, offset, count):
+            return False
+        head = self._leave_held(_Event.SEND_FILE)
+        try:
+            sent = await self._emit_file(head, file, offset, count)
+        except asyncio.CancelledError:
+            self.abort(RuntimeError("Sending a file was cancelled"))
+            raise
+        except BaseException as exc:  # how much has left is not known: nothing can follow
+            self.abort(exc)
+            raise
+        if self._state is State.SENDING:  # the peer may have left just now
+            self._move(_Event.SENT)
+        if sent is not None and self._remaining is not None:
+            self._remaining -= sent
+        return sent is not None
+
+    def fail(self, cause: BaseException) -> None:  # noqa: B027 - most have nobody to tell
+        """Take note of an error that gets an answer: a host is told of it behind that answer."""
+
+    def watch(self) -> None:  # noqa: B027 - most are told without it
+        """Listen for the peer's leaving where a host tells of it only when asked; `gone` has it
+        then. Nothing happens while some of the body is to come."""
 
     @property
     def subprotocols(self) -> list[str]:
@@ -575,6 +647,20 @@ class Exchange(ABC):
     def _cut(self, cause: BaseException) -> None:
         """Drop the connection now."""
 
+    def _can_send(self, file: Any, offset: int, count: int) -> bool:  # Any: see `send_file`
+        """Say whether `_emit_file` is worth a try; the head may still be held."""
+        return False
+
+    async def _emit_file(
+        self, head: AnswerHead | None, file: Any, offset: int, count: int
+    ) -> int | None:
+        """Send a head and part of a file.
+
+        Returns:
+            bytes of the file that were sent; None when it cannot be sent in this way after all.
+        """
+        raise NotSupported("This exchange sends no files")
+
     # -- within
 
     def _move(self, event: _Event) -> None:
@@ -633,6 +719,13 @@ class Exchange(ABC):
         await self._emit(head, data, not missing, trailers)
         if missing:
             self._cut(RuntimeError(f"The answer ended {self._remaining} bytes short"))
+
+    @property
+    def _takes_trailers(self) -> bool:
+        """Whether the body is sent in chunks, which trailers may follow; of its later versions
+        HTTP says the same in other ways."""
+        is_measured = self._remaining is not None
+        return not (self._bodiless or is_measured) and self.head.version > HttpVersion10
 
     def _count(self, data: Bytes) -> Bytes:
         """Give the part of `data` that belongs on the wire, and count it."""

@@ -1,9 +1,10 @@
 """A body on its way: the reader that handlers hold, with back-pressure towards its source."""
 
 import asyncio
+import warnings
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 __all__ = [
     "EMPTY_PAYLOAD",
@@ -46,6 +47,26 @@ class Source(Protocol):
         """The buffer has fallen below its low-water mark: more may come."""
 
 
+class _Limit(NamedTuple):
+    """How much of a body may be read.
+
+    Attributes:
+        size: in bytes.
+        declared: what the sender has said that will come, 0 when it has not.
+        make_error: of the limit and of what is too much.
+    """
+
+    size: int
+    declared: int
+    make_error: Callable[[int, int], Exception]
+
+    def check(self, size: int) -> None:
+        """Refuse to read so far; all of a body that was declared to be too long."""
+        size = max(size, self.declared)
+        if size > self.size:
+            raise self.make_error(self.size, size)
+
+
 class StreamReader:
     """The bytes of one request body, in order, until its end.
 
@@ -67,6 +88,7 @@ class StreamReader:
         "_eof_waiters",
         "_exception",
         "_high",
+        "_limit",
         "_low",
         "_offset",
         "_reading",
@@ -80,6 +102,7 @@ class StreamReader:
         self._low = limit
         self._high = limit * 2
         self._source = source
+        self._limit: _Limit | None = None
         self._chunks: deque[bytes] = deque()
         self._offset = 0
         self._size = 0
@@ -103,6 +126,11 @@ class StreamReader:
     def total_raw_bytes(self) -> int:
         """Bytes that have come, before they were decoded if they are."""
         return self.total_bytes
+
+    @property
+    def position(self) -> int:
+        """How many bytes have been read."""
+        return self.total_bytes - self._size
 
     # -- the feeding side
 
@@ -250,6 +278,20 @@ class StreamReader:
 
     # -- the reading side
 
+    def limit_to(
+        self, size: int, make_error: Callable[[int, int], Exception], *, declared: int = 0
+    ) -> None:
+        """Let no more than so much be read: what would go beyond it raises, and goes on to.
+
+        Args:
+            size: bytes from the beginning of the body, after it was decoded if it is; 0 for no
+                limit.
+            make_error: makes the exception, of the limit and of what is too much.
+            declared: length of the body in bytes, if that is known; one beyond the limit lets
+                nothing be read at all.
+        """
+        self._limit = _Limit(size, declared, make_error) if size else None
+
     async def read(self, n: int = -1) -> bytes:
         """Read up to `n` bytes, waiting for the first; everything until the end if negative."""
         if n == 0:
@@ -374,7 +416,12 @@ class StreamReader:
         return self._take(n)
 
     def unread_data(self, data: bytes) -> None:
-        """Put bytes back in front of what is still to be read."""
+        """Deprecated: put bytes back in front of what is still to be read."""
+        warnings.warn(
+            "unread_data() is deprecated and will be removed in future releases (#3260)",
+            DeprecationWarning,
+            stacklevel=2,
+        )
         self._put_back(data)
 
     async def iter_chunked(self, n: int) -> AsyncIterator[bytes]:
@@ -412,6 +459,8 @@ class StreamReader:
             raise RuntimeError(f"{caller} called while another coroutine is reading")
 
     async def _wait(self, caller: str) -> None:
+        if self._limit is not None:
+            self._limit.check(0)  # nobody is asked for what is refused
         if self._reading:
             raise RuntimeError(
                 f"{caller} called while another coroutine is already waiting for incoming data"
@@ -433,6 +482,8 @@ class StreamReader:
         chunks = self._chunks
         if not chunks:
             return b""
+        if self._limit is not None:
+            self._limit.check(self.position + (self._size if n < 0 else min(n, self._size)))
         if n < 0 or n >= self._size:
             if self._offset:
                 chunks[0] = chunks[0][self._offset :]
@@ -500,8 +551,13 @@ class EmptyStreamReader(StreamReader):
     def end_chunk(self) -> None:
         """Do nothing: it has no chunks."""
 
-    def unread_data(self, data: bytes) -> None:
+    def _put_back(self, data: bytes) -> None:
         """Do nothing: nothing can be put into it."""
+
+    def limit_to(
+        self, size: int, make_error: Callable[[int, int], Exception], *, declared: int = 0
+    ) -> None:
+        """Do nothing: nothing is read."""
 
     def set_exception(self, exc: BaseException, exc_cause: BaseException | None = None) -> None:
         """Do nothing: a shared reader keeps no exception."""

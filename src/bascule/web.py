@@ -77,6 +77,7 @@ from .message.request import BaseRequest
 from .message.response import Response, json_bytes_response, json_response
 from .message.stream import StreamResponse
 from .message.websocket import WebSocketReady, WebSocketResponse
+from .routing.compressing import compress_middleware as compress_middleware
 from .routing.dispatcher import UrlDispatcher
 from .routing.match import UrlMappingMatchInfo
 from .routing.middlewares import middleware, normalize_path_middleware

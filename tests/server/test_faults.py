@@ -85,7 +85,8 @@ async def test_a_refused_second_start_leaves_the_first_alone() -> None:
 async def test_nothing_can_be_put_into_the_body_of_the_next_request() -> None:
     async def handler(request: web.Request) -> web.Response:
         data = await request.content.read()
-        request.content.unread_data(b"secret")
+        with pytest.deprecated_call(match="unread_data"):
+            request.content.unread_data(b"secret")
         return web.Response(body=data)
 
     async with serve(app_of(handler)) as served, served.connect() as wire:

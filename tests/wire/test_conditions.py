@@ -316,3 +316,60 @@ def test_what_is_sent_lies_within_the_file(size: int, part: slice) -> None:
     verdict = judge("GET", CIMultiDict(Range=dump_range(part)), Validators(ETag("x"), 0, size))
     assert data[verdict.start : verdict.stop] == data[part]
     assert verdict.status == (206 if data[part] else 416)
+
+
+def judge_several(value: str, size: int = 10, most: int = 4) -> Verdict:
+    fields = CIMultiDict(Range=value)
+    return judge("GET", fields, Validators(ETag("tag"), 0, size), max_ranges=most)
+
+
+@pytest.mark.parametrize(
+    ("value", "verdict"),
+    [
+        ("bytes=0-1,4-5", Verdict(206, parts=((0, 2), (4, 6)))),
+        ("bytes=4-5,0-1", Verdict(206, parts=((4, 6), (0, 2)))),
+        ("bytes=0-0,2-2,4-4,6-6", Verdict(206, parts=((0, 1), (2, 3), (4, 5), (6, 7)))),
+        ("bytes=,0-1,,\t4-5 ,", Verdict(206, parts=((0, 2), (4, 6)))),
+        ("bytes=0-1,-1", Verdict(206, parts=((0, 2), (9, 10)))),
+        ("bytes=0-1,10-", Verdict(206, 0, 2)),
+        ("bytes=0-1,2-3", Verdict(206, 0, 4)),
+        ("bytes=0-5,2-3", Verdict(206, 0, 6)),
+        ("bytes=2-3,0-5", Verdict(206, 0, 6)),
+        ("bytes=6-8,2-3,4-4", Verdict(206, parts=((6, 9), (2, 5)))),
+        ("bytes=3-3,9-9,2-2", Verdict(206, parts=((2, 4), (9, 10)))),
+        ("bytes=0-0,2-2,4-4,6-6,8-8", Verdict(416)),
+        ("bytes=10-,11-", Verdict(416)),
+        ("bytes=-0,20-", Verdict(206, 0, 10)),  # of a suffix of nothing aiohttp makes all
+        ("bytes=,", Verdict(416)),
+        ("bytes=0-1,3-2", Verdict(416)),
+        ("bytes=0-1,a", Verdict(416)),
+        ("bytes=0-1,2 - 3", Verdict(416)),
+        ("0-1,4-5", Verdict(416)),
+        ("bytes", Verdict(416)),
+        ("items=0-1,4-5", WHOLE),
+    ],
+)
+def test_several_ranges_are_joined_and_bounded(value: str, verdict: Verdict) -> None:
+    """RFC 9110 sections 14.2 and 15.3.7.2."""
+    assert judge_several(value) == verdict
+
+
+@given(st.integers(1, 50), st.lists(slices, min_size=1, max_size=8))
+def test_several_ranges_send_what_was_asked_and_nothing_twice(
+    size: int, several: list[slice]
+) -> None:
+    value = "bytes=" + ", ".join(dump_range(part).removeprefix("bytes=") for part in several)
+    verdict = judge_several(value, size, 8)
+    asked = {place for part in several for place in range(size)[part]}
+    spans = verdict.parts or ((verdict.start, verdict.stop),)
+    sent = [place for start, stop in spans for place in range(start, stop)]
+    assert sorted(sent) == sorted(asked)
+    assert verdict.status == (206 if asked else 416)
+    assert verdict.count == len(asked)
+    firsts = [min(range(size)[part], default=-1) for part in several]
+    order = [
+        min(n for n, first in enumerate(firsts) if first >= 0 and start <= first < stop)
+        for start, stop in spans
+        if asked
+    ]
+    assert order == sorted(order)

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 import bascule
 from bascule.wire.fields import (
+    dump_content_type,
     dump_date,
     find_charset,
     parse_codings,
@@ -240,6 +241,22 @@ def quote(text: str) -> str:
     return text.replace("\\", "\\\\").replace('"', '\\"')
 
 
+@settings(deadline=None)
+@given(
+    st.sampled_from(["text/html", "multipart/form-data", "a/b"]),
+    st.dictionaries(NAMES, TEXTS.filter(bool), max_size=4),
+)
+@example("a/b", {"c": 'd"e\\f;g'})
+@example("a/b", {"boundary": "a b"})
+def test_a_dumped_content_type_is_read_back(media: str, parameters: dict[str, str]) -> None:
+    assert parse_content_type(dump_content_type(media, parameters)) == (media, parameters)
+
+
+def test_only_values_that_are_no_tokens_are_quoted() -> None:
+    value = dump_content_type("a/b", {"c": "utf-8", "d": "e f", "g": ""})
+    assert value == 'a/b; c=utf-8; d="e f"; g='
+
+
 @pytest.mark.parametrize(
     ("name", "codec"),
     [("utf-8", "utf-8"), ("UTF8", "utf-8"), ("latin-1", "iso8859-1"), ("us-ascii", "ascii")],
@@ -317,3 +334,17 @@ def test_a_flood_is_read_in_linear_work(start: str, flood: str, end: str) -> Non
 def test_codings_have_weights(value: str | None, codings: dict[str, float]) -> None:
     """RFC 9110 section 12.5.3."""
     assert parse_codings(value) == codings
+
+
+@given(
+    st.dictionaries(
+        st.text("abcxyz-*", min_size=1, max_size=6).filter(lambda name: name != "x-gzip"),
+        st.integers(0, 1000),
+        max_size=5,
+    ),
+    st.sampled_from([",", ", ", " ,\t", ",,"]),
+    st.sampled_from([";q=", " ; q=", ";Q="]),
+)
+def test_written_weights_are_read_back(weights: dict[str, int], comma: str, equals: str) -> None:
+    value = comma.join(f"{name}{equals}{weight / 1000:.3f}" for name, weight in weights.items())
+    assert parse_codings(value) == {name: weight / 1000 for name, weight in weights.items()}

@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import Any, Protocol, TypeVar, cast, overload
 
 from ..asgi.guest import Receive, Send
+from ..asgi.scope import Scope, scope_of_exchange
 from ..exchange import Exchange
 from ..message.chainmap import ChainMapProxy
 from ..message.deprecation import warn_deprecated
@@ -29,6 +30,7 @@ from .asgi_calls import AsgiCalls
 from .chains import Chains
 from .exception_handlers import ExceptionHandlers
 from .life import Life
+from .mounts import MountResource, Mounts
 from .protocol import Server
 from .signals import CleanupContext, FrozenList, Signal, run_all
 
@@ -45,17 +47,18 @@ _DEBUG = sys.flags.dev_mode or (
     not sys.flags.ignore_environment and bool(os.environ.get("PYTHONASYNCIODEBUG"))
 )
 # Public names of applications and requests that are there to be set.
-_SETTABLE = frozenset({"client_max_size", "exception_handlers", "logger"})
+_SETTABLE = frozenset({"client_max_size", "exception_handlers", "limit_streams", "logger"})
 
 
 class Request(BaseRequest):
     """A request that an application handles, with the route that was found for it."""
 
-    __slots__ = ("_match_info",)
+    __slots__ = ("_match_info", "_scope")
 
     def __init__(self, exchange: Exchange, **limits: Any) -> None:  # Any: as of BaseRequest
         super().__init__(exchange, **limits)
         self._match_info: UrlMappingMatchInfo | None = None
+        self._scope: Scope | None = None
 
     if _DEBUG:
 
@@ -69,6 +72,14 @@ class Request(BaseRequest):
         """The values of the path's variable parts, and the route; a dict."""
         # None only in front of `Application._handle`, where nobody asks.
         return cast("UrlMappingMatchInfo", self._match_info)
+
+    @property
+    def scope(self) -> Scope:
+        """The ASGI scope: the host's own, with its ``state`` and what ASGI middlewares have put
+        there; where there is no host, one that tells the same, made when it is asked for."""
+        if self._scope is None:
+            self._scope = scope_of_exchange(self._exchange)
+        return self._scope
 
     @property
     def app(self) -> "Application":
@@ -109,9 +120,14 @@ class Application(MutableMapping[str | AppKey[Any], Any]):
         logger: told of errors in handlers.
         router: deprecated; finds out who answers.
         middlewares: around every handler, the first outermost.
-        handler_args: options of connections that win over the runner's.
+        handler_args: options of connections that win over the runner's. Of these ``access_log``
+            and its like, ``logger``, ``debug``, ``handler_cancellation`` and ``auto_decompress``
+            count under ASGI hosts too; ``raise_errors`` counts there alone: errors of handlers are
+            raised to the host behind their answer 500, as test clients of other frameworks expect.
         client_max_size: most bytes of a body that is read at once; 0 for no limit.
         client_max_fields: most fields of a form; 0 for no limit.
+        limit_streams: `client_max_size` bounds also what is read of bodies as streams and by
+            `multipart`; a handler may set ``request.limit_streams``.
         loop: deprecated, without effect.
         debug: deprecated; show tracebacks to clients.
 
@@ -130,6 +146,7 @@ class Application(MutableMapping[str | AppKey[Any], Any]):
         client_max_fields: int = 1000,
         loop: asyncio.AbstractEventLoop | None = None,
         debug: Any = _NOT_GIVEN,  # Any: as in aiohttp
+        limit_streams: bool = False,
     ) -> None:
         if router is not None:
             warn_deprecated("router argument is deprecated")
@@ -146,6 +163,7 @@ class Application(MutableMapping[str | AppKey[Any], Any]):
         self._handler_args = dict(handler_args or {})
         self._client_max_size = client_max_size
         self._client_max_fields = client_max_fields
+        self._limit_streams = limit_streams
         self._state: dict[str | AppKey[Any], Any] = {}
         self._pre_frozen = self._frozen = self._is_starting = False
         self._subapps: list[Application] = []
@@ -153,6 +171,7 @@ class Application(MutableMapping[str | AppKey[Any], Any]):
         self._adapted: tuple[RequestMiddleware, ...] | None = None
         self.exception_handlers: ExceptionHandlers[Request] = ExceptionHandlers()
         self._chains = Chains()
+        self._mounts = Mounts()
         self._make_signals()
         self._life = Life(self)
         self._asgi_calls = AsgiCalls(self, self._life)
@@ -301,11 +320,7 @@ class Application(MutableMapping[str | AppKey[Any], Any]):
             TypeError: the prefix is not str, or `subapp` is not an application.
             ValueError: the prefix is empty.
         """
-        if not isinstance(prefix, str):
-            raise TypeError("Prefix must be str")
-        prefix = prefix.rstrip("/")
-        if not prefix:
-            raise ValueError("Prefix cannot be empty")
+        prefix = _check_prefix(prefix)
         return self._add_subapp(partial(PrefixedSubAppResource, prefix), subapp)
 
     def add_domain(self, domain: str, subapp: "Application") -> MatchedSubAppResource:
@@ -319,6 +334,34 @@ class Application(MutableMapping[str | AppKey[Any], Any]):
             raise TypeError("Domain must be str")
         rule = MaskDomain(domain) if "*" in domain else Domain(domain)
         return self._add_subapp(partial(MatchedSubAppResource, rule), subapp)
+
+    def mount(self, prefix: str, asgi_app: Any, *, name: str | None = None) -> MountResource:
+        """Let an ASGI application answer all paths below a prefix; see `bascule.wsgi` for others.
+
+        Its lifespan begins behind `on_startup` and ends before the clean-up; middlewares and
+        signals of this one stand around it. Resources with a longer prefix win over it, be they
+        routes, applications inside or mounts, and what was added first where prefixes are the same;
+        applications of domains come before. It has all methods, and answers 404 itself.
+
+        Args:
+            prefix: of the paths; the application finds it in its ``root_path``.
+            asgi_app: of ASGI 3, or 2; one of ours is one too, see `add_subapp` for these.
+            name: to find it by in the router.
+
+        Raises:
+            RuntimeError: this one is frozen.
+            TypeError: the prefix is not str, or `asgi_app` is no ASGI application.
+            ValueError: the prefix is empty; the name is taken or not one.
+        """
+        prefix = _check_prefix(prefix)
+        if self._frozen:
+            raise RuntimeError("Cannot mount an application in a frozen one")
+        if asgi_app is self:
+            raise RuntimeError("Cannot mount an application in itself")
+        resource = MountResource(prefix, asgi_app, name=name, logger=self.logger)
+        self._router.register_resource(resource)
+        self._mounts.append(resource)
+        return resource
 
     def _add_subapp(
         self, make_resource: "Callable[[Application], _ResourceT]", subapp: "Application"
@@ -422,10 +465,12 @@ class Application(MutableMapping[str | AppKey[Any], Any]):
         self.freeze()
         options = {"access_log_class": access_log_class, "debug": self._debug, **kwargs}
         options |= self._handler_args
+        options.pop("raise_errors", None)  # for hosts
         return Server(self._handle, request_factory=self._make_request, **options)
 
     async def startup(self) -> None:
-        """Enter the contexts, then call the other receivers of `on_startup`.
+        """Enter the contexts, then call the other receivers of `on_startup`; then start the
+        applications that are mounted here.
 
         Until it has returned, routes can be added and receivers appended to other signals.
         """
@@ -435,13 +480,15 @@ class Application(MutableMapping[str | AppKey[Any], Any]):
             await self._on_startup.send(self)
         finally:
             self._is_starting = False
+        await self._mounts.startup()
 
     async def shutdown(self) -> None:
         """Send `on_shutdown`; connections are still open."""
         await self._on_shutdown.send(self)
 
     async def cleanup(self) -> None:
-        """Leave the contexts, then call the other receivers of `on_cleanup`.
+        """End the applications that are mounted here, leave the contexts, then call the other
+        receivers of `on_cleanup`.
 
         Each has its turn, whatever those before it raise. After a start-up that failed the
         contexts that were entered are left, also in applications inside, and no more.
@@ -451,13 +498,15 @@ class Application(MutableMapping[str | AppKey[Any], Any]):
             CleanupError: the errors of several.
         """
         if self._on_cleanup.frozen:
-            await run_all([partial(receiver, self) for receiver in self._on_cleanup])
+            receivers = [partial(receiver, self) for receiver in self._on_cleanup]
+            await run_all([self._mounts.shutdown, *receivers])
         else:
             await self._leave_contexts()
 
     async def _leave_contexts(self) -> None:
         inside = [subapp._leave_contexts for subapp in self._subapps]
-        await run_all([partial(self._cleanup_ctx._on_cleanup, self), *inside])
+        contexts = partial(self._cleanup_ctx._on_cleanup, self)
+        await run_all([self._mounts.shutdown, contexts, *inside])
 
     async def _start(self) -> None:
         """Start it up and freeze it; what begins its life calls this."""
@@ -482,11 +531,14 @@ class Application(MutableMapping[str | AppKey[Any], Any]):
     # -- a request
 
     def _make_request(self, exchange: Exchange) -> Request:
-        return Request(
+        request = Request(
             exchange,
             client_max_size=self._client_max_size,
             client_max_fields=self._client_max_fields,
         )
+        if self._limit_streams:
+            request._limit_streams = True
+        return request
 
     async def _handle(self, request: Request) -> StreamResponse:
         """Find the route of a request and call its handler, within all that stands around it."""
@@ -514,6 +566,15 @@ class Application(MutableMapping[str | AppKey[Any], Any]):
             RuntimeError: the scope is of another type.
         """
         await self._asgi_calls.answer(scope, receive, send)
+
+
+def _check_prefix(prefix: str) -> str:
+    if not isinstance(prefix, str):
+        raise TypeError("Prefix must be str")
+    prefix = prefix.rstrip("/")
+    if not prefix:
+        raise ValueError("Prefix cannot be empty")
+    return prefix
 
 
 async def _send_all(

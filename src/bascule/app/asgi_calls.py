@@ -9,6 +9,7 @@ from ..asgi.guest import Receive, Send, Serve, serve_http
 from ..asgi.guest_socket import serve_websocket
 from ..asgi.lifespan import serve_lifespan
 from ..exchange import fail
+from ..routing.paths import root_path
 from .access import make_access_logger
 from .handling import Handler, Handling
 from .life import Life, Living
@@ -70,7 +71,15 @@ class AsgiCalls:
         self._life.enter_context()
         if self._handling is None:
             self._handling = self._make_handling()
-        await serve(scope, receive, send, self._handling)
+        root = str(scope.get("root_path") or "").rstrip("/")
+        if root == root_path.get():
+            await serve(scope, receive, send, self._handling)
+            return
+        token = root_path.set(root)
+        try:
+            await serve(scope, receive, send, self._handling)
+        finally:
+            root_path.reset(token)
 
     def _make_handling(self) -> Handling:
         app = self._app
@@ -84,4 +93,5 @@ class AsgiCalls:
             debug=args.get("debug", app._debug),
             handler_cancellation=bool(args.get("handler_cancellation")),
             auto_decompress=bool(args.get("auto_decompress", True)),
+            raise_errors=bool(args.get("raise_errors")),
         )

@@ -27,6 +27,7 @@ class Binding:
     backlog: int
     reuse_address: bool | None
     reuse_port: bool | None
+    path_mode: int | None = None
 
     async def open(self, runner: BaseRunner) -> list[BaseSite]:
         """Set a runner up and start its sites.
@@ -56,7 +57,7 @@ class Binding:
             TCPSite(runner, host, self.port, **reuse, **common) for host in self._list_hosts()
         ]
         paths = _listed("path", self.path, (str, bytes, os.PathLike), "str or os.PathLike")
-        sites += [UnixSite(runner, path, **common) for path in paths]
+        sites += [UnixSite(runner, path, mode=self.path_mode, **common) for path in paths]
         socks = _listed("sock", self.sock, (socket.socket,), "socket.socket")
         sites += [SockSite(runner, sock, **common) for sock in socks]
         return sites

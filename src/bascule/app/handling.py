@@ -45,6 +45,7 @@ class Handling:
         debug: show tracebacks to clients; None for what the event loop says.
         handler_cancellation: cancel a handler whose client has left.
         auto_decompress: take content codings off the bodies of requests.
+        raise_errors: errors of handlers that were answered 500 are raised to the host, too.
     """
 
     def __init__(
@@ -56,6 +57,7 @@ class Handling:
         debug: bool | None = None,
         handler_cancellation: bool = False,
         auto_decompress: bool = True,
+        raise_errors: bool = False,
     ) -> None:
         self._app = app
         self._logger = logger
@@ -63,6 +65,7 @@ class Handling:
         self.debug = asyncio.get_running_loop().get_debug() if debug is None else debug
         self.handler_cancellation = handler_cancellation
         self._auto_decompress = auto_decompress
+        self._raise_errors = raise_errors
 
     async def __call__(self, exchange: Exchange) -> None:
         """Answer one exchange."""
@@ -179,6 +182,8 @@ class Handling:
     def _handle_error(self, request: BaseRequest, exc: BaseException | None) -> Response:
         """Log an error and make the page that tells of it, in the client's kind of text."""
         self._logger.exception("Error handling request from %s", request.remote, exc_info=exc)
+        if self._raise_errors and exc is not None:
+            request._exchange.fail(exc)
         trace = "".join(traceback.format_exception(exc)) if self.debug and exc else None
         title = "500 Internal Server Error"
         sentence = "Server got itself in trouble"
@@ -262,6 +267,7 @@ class _Cancellation:
 
     def __enter__(self) -> None:
         self._exchange.gone.then(self._cancel)
+        self._exchange.watch()
 
     def __exit__(self, kind: Any, exc: BaseException | None, traceback: Any) -> bool:
         self._exchange.gone.forget(self._cancel)

@@ -59,8 +59,9 @@ class Life:
 
         Raises:
             Exception: what start-up raised; the contexts that were entered have been left.
+            RuntimeError: the host runs another kind of event loop.
         """
-        loop = asyncio.get_running_loop()
+        loop = _find_loop()
         self._over = False
         while self._is_ending(loop):
             assert self._task is not None  # an end is that of a task
@@ -148,3 +149,12 @@ class Life:
 
 
 _UNSET: Any = object()
+
+
+def _find_loop() -> asyncio.AbstractEventLoop:
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError as exc:
+        raise RuntimeError(
+            "The application runs on asyncio only: its host runs another event loop, such as trio"
+        ) from exc

@@ -14,6 +14,7 @@ from .access import AbstractAccessLogger, AccessLogger
 from .binding import Binding, PathLike
 from .protocol import access_logger
 from .runners import AppRunner, GracefulExit
+from .served import LifespanMode
 
 __all__ = ["run_app"]
 
@@ -140,6 +141,9 @@ def run_app(
     reuse_port: bool | None = None,
     handler_cancellation: bool = False,
     loop: asyncio.AbstractEventLoop | None = None,
+    root_path: str = "",
+    lifespan: LifespanMode = "auto",
+    path_mode: int | None = None,
     **kwargs: Any,
 ) -> None:
     """Serve an application until SIGINT, SIGTERM or `GracefulExit`, in an event loop of its own.
@@ -163,9 +167,15 @@ def run_app(
         reuse_port: likewise.
         handler_cancellation: cancel a handler whose client has left.
         loop: to run in; closed at the end like one of its own.
-        kwargs: options of connections, see `ConnectionOptions` and `HeadLimits`.
+        root_path: prefix that the application is served under, whether the proxy in front takes
+            it off or not.
+        lifespan: of an ASGI application: ``auto``, ``on`` or ``off``; see `AppRunner`.
+        path_mode: permissions of the Unix sockets; None leaves them to the umask.
+        kwargs: more of `AppRunner`; options of connections, see `ConnectionOptions` and
+            `HeadLimits`.
 
     Raises:
+        LifespanError: the start-up of an ASGI application failed, or its shut-down.
         OSError: an address is taken or not allowed; a note says more.
         RuntimeError: this thread runs a loop already, or `loop` is closed.
         SystemExit: a handler raised it; the server has ended gracefully by then.
@@ -175,7 +185,9 @@ def run_app(
         if inspect.iscoroutine(app):
             app.close()  # else its warning would hide the error
         raise RuntimeError(problem)
-    binding = Binding(host, port, path, sock, ssl_context, backlog, reuse_address, reuse_port)
+    binding = Binding(
+        host, port, path, sock, ssl_context, backlog, reuse_address, reuse_port, path_mode
+    )
     options = {
         "shutdown_timeout": shutdown_timeout,
         "keepalive_timeout": keepalive_timeout,
@@ -183,6 +195,8 @@ def run_app(
         "access_log_format": access_log_format,
         "access_log": access_log,
         "handler_cancellation": handler_cancellation,
+        "root_path": root_path,
+        "lifespan": lifespan,
         **kwargs,
     }
     loop = loop or asyncio.new_event_loop()

@@ -7,6 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Any
 
+from ..asgi.lifespan import SHUTDOWN_TIMEOUT, STARTUP_TIMEOUT
 from ..server.server import ConnectionSet
 from ..server.sites import BaseSite
 from .access import AbstractAccessLogger, AccessLogger, make_access_logger
@@ -14,7 +15,8 @@ from .applicants import check_application
 from .application import Application
 from .handling import Handling
 from .protocol import Server, access_logger, make_options, server_logger
-from .served import ServedOptions, serve_as
+from .root_path import Rooted, read_root_path
+from .served import LifespanMode, ServedOptions, serve_as
 
 __all__ = [
     "AppRunner",
@@ -199,10 +201,18 @@ class AppRunner(BaseRunner):
         handler_cancellation: cancel a handler whose client has left.
         on_exit: told of SystemExit and KeyboardInterrupt out of a handler, which then do not
             reach the loop; without it they are logged and answered 500.
+        root_path: prefix that the application is served under, decoded, whether the proxy in front
+            takes it off or not.
+        lifespan: of an ASGI application: ``auto`` where it has one, ``on`` requires one, ``off``
+            does not tell it of start and end. A native one always has its own.
+        lifespan_startup_timeout: seconds that a lifespan gets to start up, 300 by default; None for
+            no limit. It failed, when they are over.
+        lifespan_shutdown_timeout: likewise to shut down, once no request is left; 60 by default.
         kwargs: see `BaseRunner`.
 
     Raises:
         TypeError: `app` is no application, or the class is no access logger.
+        ValueError: the root path or the lifespan is none.
     """
 
     def __init__(
@@ -217,11 +227,18 @@ class AppRunner(BaseRunner):
         debug: bool | None = None,
         handler_cancellation: bool = False,
         on_exit: Callable[[BaseException], None] | None = None,
+        root_path: str = "",
+        lifespan: LifespanMode = "auto",
+        lifespan_startup_timeout: float | None = STARTUP_TIMEOUT,
+        lifespan_shutdown_timeout: float | None = SHUTDOWN_TIMEOUT,
         **kwargs: Any,
     ) -> None:
         check_application(app)
+        _check_lifespan(lifespan, app)
+        self._root_path = read_root_path(root_path)
         if isinstance(app, Application):
             kwargs = {**kwargs, **app._handler_args}
+            kwargs.pop("raise_errors", None)  # for hosts: here is nobody to raise them to
             handler_cancellation = kwargs.pop("handler_cancellation", handler_cancellation)
             logger = kwargs.pop("logger", logger)
             debug = kwargs.pop("debug", debug)
@@ -241,6 +258,9 @@ class AppRunner(BaseRunner):
                 debug=debug,
                 handler_cancellation=handler_cancellation,
                 auto_decompress=auto_decompress,
+                lifespan=lifespan,
+                startup_timeout=lifespan_startup_timeout,
+                shutdown_timeout=lifespan_shutdown_timeout,
             ),
         )
 
@@ -257,12 +277,32 @@ class AppRunner(BaseRunner):
         options = make_options(self._kwargs, self._logger)
         responder = await self._served.startup()
         ends: dict[str, Any] = {"logger": self._logger, "on_exit": self._on_exit}
-        if isinstance(responder, Handling):
-            return Server._of_handling(responder, self._app, options=options, **ends)
-        return ConnectionSet(responder, options=options, **ends)
+        server = (
+            Server._of_handling(responder, self._app, options=options, **ends)
+            if isinstance(responder, Handling)
+            else ConnectionSet(responder, options=options, **ends)
+        )
+        if self._root_path:
+            is_native = isinstance(responder, Handling)
+            server.responder = Rooted(responder, self._root_path, is_native=is_native)
+        return server
 
     async def _cleanup(self) -> None:
         await self._served.cleanup()
+
+
+def _check_lifespan(lifespan: object, app: object) -> None:
+    """Refuse what is no mode of a lifespan, and what a native application cannot do.
+
+    Raises:
+        ValueError: it is one of these.
+    """
+    if lifespan not in ("auto", "on", "off"):
+        raise ValueError(f"lifespan should be 'auto', 'on' or 'off', got {lifespan!r:.200}")
+    if lifespan == "off" and isinstance(app, Application):
+        raise ValueError(
+            "lifespan='off' is for ASGI applications; a web.Application is always started"
+        )
 
 
 class ServerRunner(BaseRunner):

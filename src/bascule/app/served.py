@@ -4,16 +4,19 @@ import inspect
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from ..asgi.host import Host
-from ..asgi.lifespan import Lifespan
+from ..asgi.lifespan import SHUTDOWN_TIMEOUT, STARTUP_TIMEOUT, Lifespan
 from ..exchange import Responder
 from .access import AbstractAccessLogger
 from .application import Application
 from .handling import Handling, LoggedResponder
 
-__all__ = ["Served", "ServedOptions", "serve_as"]
+__all__ = ["LifespanMode", "Served", "ServedOptions", "serve_as"]
+
+# Whether an ASGI application is told of start and end: if it has a lifespan, it must have one, no.
+LifespanMode = Literal["auto", "on", "off"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +30,9 @@ class ServedOptions:
         handler_cancellation: cancel a handler whose client has left.
         auto_decompress: take content codings off the bodies of requests; a hosted application gets
             them as they come.
+        lifespan: of a hosted application; a native one always has its own.
+        startup_timeout: seconds that a lifespan gets to start up; None for no limit.
+        shutdown_timeout: likewise, to shut down.
     """
 
     logger: logging.Logger
@@ -34,6 +40,9 @@ class ServedOptions:
     debug: bool | None = None
     handler_cancellation: bool = False
     auto_decompress: bool = True
+    lifespan: LifespanMode = "auto"
+    startup_timeout: float | None = STARTUP_TIMEOUT
+    shutdown_timeout: float | None = SHUTDOWN_TIMEOUT
 
 
 class Served(Protocol):
@@ -103,14 +112,23 @@ class _Hosted:
         self._lifespan: Lifespan | None = None
 
     async def startup(self) -> Responder:
-        """Start its lifespan."""
-        logger = self._options.logger
-        self._lifespan = Lifespan(self._app, logger=logger)
-        await self._lifespan.startup()
-        host = Host(self._app, state=self._lifespan.state, logger=logger)
-        if self._options.access_logger is None:
+        """Start its lifespan, if it is to have one."""
+        options = self._options
+        state: dict[str, Any] = {}
+        if options.lifespan != "off":
+            self._lifespan = Lifespan(
+                self._app,
+                logger=options.logger,
+                is_required=options.lifespan == "on",
+                startup_timeout=options.startup_timeout,
+                shutdown_timeout=options.shutdown_timeout,
+            )
+            await self._lifespan.startup()
+            state = self._lifespan.state
+        host = Host(self._app, state=state, logger=options.logger)
+        if options.access_logger is None:
             return host
-        return LoggedResponder(host, self._options.access_logger, logger)
+        return LoggedResponder(host, options.access_logger, options.logger)
 
     async def shutdown(self) -> None:
         """Do nothing: a hosted application is told after its last request."""

@@ -42,7 +42,7 @@ def serve(
         backlog: of listening sockets.
         reuse_address: as ``loop.create_server`` takes it.
         reuse_port: likewise.
-        kwargs: of `AppRunner`, such as ``shutdown_timeout``.
+        kwargs: of `AppRunner`, such as ``shutdown_timeout``, ``root_path`` and ``lifespan``.
 
     Raises:
         TypeError: `app` is no application.

@@ -3,32 +3,71 @@
 import logging
 from collections.abc import Iterable, Mapping
 from http import HTTPStatus
-from typing import Any
+from typing import Any, Protocol
 
-from ..exchange import ClientConnectionResetError, Exchange
+from ..channel import Channel, ChannelOptions
+from ..exchange import ClientConnectionResetError, Exchange, Fields
 
-__all__ = ["log_error", "read_headers", "send_answer", "start_answer"]
+__all__ = [
+    "AnswerStart",
+    "Opening",
+    "is_due_to_leaving",
+    "log_error",
+    "phrase",
+    "read_body",
+    "read_headers",
+    "read_start",
+    "read_value",
+    "send_answer",
+    "start_answer",
+]
 
-# Causes of an error that are looked at.
+# Causes of an error that are looked at, and errors of a group.
 _MAX_CHAIN = 10
+_MAX_GROUP = 100
+
+# Status and fields of an answer's head.
+AnswerStart = tuple[int, list[tuple[str, str]]]
 
 
-def start_answer(exchange: Exchange, message: Mapping[str, Any]) -> None:
-    """Decide the head of an answer.
+class Opening(Protocol):
+    """What begins an answer in the place of its exchange, where something stands around that."""
+
+    async def start(self, status: int, reason: str, fields: list[tuple[str, str]]) -> None:
+        """Decide the head of the answer, with the fields that were sent."""
+
+    async def accept(
+        self, fields: Fields, subprotocol: str | None, options: ChannelOptions
+    ) -> Channel:
+        """Take up the WebSocket."""
+
+
+def start_answer(exchange: Exchange, message: Mapping[str, Any]) -> AnswerStart:
+    """Decide the head of an answer, with the fields added that the transport wants; give it.
 
     Raises:
         TypeError: the status is not int, or a name or value not bytes.
         ValueError: they cannot be sent.
     """
-    fields = read_headers(message.get("headers") or ())
+    status, fields = read_start(message)
     names = {name.lower() for name, _ in fields}
     for name, value in exchange.default_fields:
         if name.lower() not in names:
             fields.append((name, value))
+    exchange.start(status, phrase(status), fields)
+    return status, fields
+
+
+def read_start(message: Mapping[str, Any]) -> AnswerStart:
+    """Read the head of an answer.
+
+    Raises:
+        TypeError: the status is not int, or a name or value not bytes.
+    """
     status = message["status"]
     if not isinstance(status, int):
         raise TypeError(f"status must be int, got {status!r}")
-    exchange.start(status, _phrase(status), fields)
+    return status, read_headers(message.get("headers") or ())
 
 
 async def send_answer(exchange: Exchange, message: Mapping[str, Any]) -> bool:
@@ -37,14 +76,24 @@ async def send_answer(exchange: Exchange, message: Mapping[str, Any]) -> bool:
     Raises:
         TypeError: it is not bytes.
     """
-    data = message.get("body") or b""
-    if not isinstance(data, bytes | bytearray | memoryview):
-        raise TypeError(f"body must be bytes, got {type(data).__name__}")
+    data = read_body(message)
     if message.get("more_body"):
         await exchange.write(data)
         return False
     await exchange.write_eof(data)
     return True
+
+
+def read_body(message: Mapping[str, Any]) -> bytes | bytearray | memoryview:
+    """Read a piece of the body.
+
+    Raises:
+        TypeError: it is not bytes.
+    """
+    data = message.get("body") or b""
+    if not isinstance(data, bytes | bytearray | memoryview):
+        raise TypeError(f"body must be bytes, got {type(data).__name__}")
+    return data
 
 
 def read_headers(headers: Iterable[tuple[bytes, bytes]]) -> list[tuple[str, str]]:
@@ -53,31 +102,44 @@ def read_headers(headers: Iterable[tuple[bytes, bytes]]) -> list[tuple[str, str]
     Raises:
         TypeError: a name or value is not bytes.
     """
-    return [(_text(name), _text(value)) for name, value in headers]
+    return [(read_value(name), read_value(value)) for name, value in headers]
 
 
-def log_error(exc: BaseException, logger: logging.Logger) -> None:
-    """Tell of an application's error, but not of a client that has left: frameworks make errors
-    of their own of the OSError that our send has raised."""
-    cause: BaseException | None = exc
-    for _ in range(_MAX_CHAIN):
-        if isinstance(cause, ClientConnectionResetError):
-            logger.debug("The ASGI application was left by its client", exc_info=exc)
-            return
-        if cause is None:
-            break
-        cause = cause.__cause__ or cause.__context__
-    logger.error("Error in the ASGI application", exc_info=exc)
+def read_value(value: bytes) -> str:
+    """Read the name or the value of a header field.
 
-
-def _text(value: bytes) -> str:
+    Raises:
+        TypeError: it is not bytes.
+    """
     if not isinstance(value, bytes | bytearray):
         raise TypeError(f"header names and values must be bytes, got {value!r:.100}")
     return value.decode("utf-8", "surrogateescape")
 
 
-def _phrase(status: int) -> str:
+def phrase(status: int) -> str:
+    """Give the usual reason phrase of a status; empty where there is none."""
     try:
         return HTTPStatus(status).phrase
     except ValueError:
         return ""
+
+
+def log_error(exc: BaseException, logger: logging.Logger) -> None:
+    """Tell of an application's error, but not of a client that has left: frameworks make errors
+    of their own of the OSError that our send has raised, and groups of errors."""
+    if is_due_to_leaving(exc):
+        logger.debug("The ASGI application was left by its client", exc_info=exc)
+    else:
+        logger.error("Error in the ASGI application", exc_info=exc)
+
+
+def is_due_to_leaving(exc: BaseException | None, depth: int = _MAX_CHAIN) -> bool:
+    """Whether an error, or each one of a group, goes back to a client that has left."""
+    if exc is None or not depth:
+        return False
+    if isinstance(exc, ClientConnectionResetError):
+        return True
+    if isinstance(exc, BaseExceptionGroup):
+        few = len(exc.exceptions) <= _MAX_GROUP
+        return few and all(is_due_to_leaving(each, depth - 1) for each in exc.exceptions)
+    return is_due_to_leaving(exc.__cause__ or exc.__context__, depth - 1)

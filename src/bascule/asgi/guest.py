@@ -15,6 +15,8 @@ from ..exchange import (
     State,
 )
 from ..streams import EMPTY_PAYLOAD, StreamReader
+from ..wire.framing import BodyFraming, has_field
+from .guest_files import PATHSEND, find_offers, make_file_message
 from .scope import fact_of_scope, head_of_scope
 
 __all__ = ["GuestExchange", "HostCall", "Receive", "Send", "Serve", "serve_http"]
@@ -24,6 +26,19 @@ Receive = Callable[[], Awaitable[Any]]
 Send = Callable[[Any], Awaitable[None]]
 Serve = Callable[[Mapping[str, Any], Receive, Send, Responder], Awaitable[None]]
 
+# Extensions that a host may offer, and their messages.
+_EARLY_HINT = "http.response.early_hint"
+_TRAILERS = "http.response.trailers"
+# Methods whose requests have no body, but for odd ones (RFC 9110 section 9.3).
+_BODILESS = frozenset({"GET", "HEAD", "DELETE", "OPTIONS", "TRACE"})
+# Messages that are asked for behind a body until one tells of the client's leaving.
+_MOST_LEFT_OVER = 4
+# Bytes of an answer that some hosts do not take at once: HTTP/2's first window.
+_WINDOW = 65535
+# Bytes of a request that are thrown away behind its answer, and seconds in which they, or the end
+# of a request without a body, come.
+_DRAIN_SIZE = 64 * 1024
+_DRAIN_TIME = 1.0
 # Fields that belong to a connection, which is the host's (RFC 9110 section 7.6.1).
 _HOP_BY_HOP = frozenset({"transfer-encoding", "keep-alive", "upgrade", "proxy-connection", "te"})
 
@@ -34,9 +49,14 @@ async def serve_http(
     """Answer one ``http`` call of a host, in the host's own task.
 
     Raises:
-        Exception: what aborted the answer after its head had left, so that the host cuts it.
+        Exception: what aborted the answer after its head had left, so that the host cuts it; or
+            what the host is to be told of behind an answer.
     """
-    exchange = GuestExchange(scope, receive, send)
+    if scope.get("http_version", "1.1")[0] == "1":
+        exchange = GuestExchange(scope, receive, send)
+    else:
+        exchange = _StreamExchange(scope, receive, send)
+        await exchange.look_for_body()
     try:
         await responder(exchange)
         if exchange.state not in (State.ENDED, State.GONE):
@@ -60,7 +80,7 @@ class HostCall(Exchange):
         send: of the call.
     """
 
-    __slots__ = ("_receive", "_scope", "_send")
+    __slots__ = ("_receive", "_scope", "_send", "_senders")
 
     def __init__(
         self, scope: Mapping[str, Any], head: Head, body: StreamReader, receive: Receive, send: Send
@@ -69,13 +89,24 @@ class HostCall(Exchange):
         self._scope = scope
         self._receive = receive
         self._send = send
+        # Tasks whose sending ends when the client leaves.
+        self._senders: set[asyncio.Task[Any]] | None = None
 
     def extra(self, name: str, default: Any = None) -> Any:
         """Give what the scope tells of the connection: ``peername``, ``sockname``, ``scope``."""
         return fact_of_scope(self._scope, name, default)
 
+    def _is_offered(self, extension: str) -> bool:
+        """Whether the host has an extension."""
+        return extension in (self._scope.get("extensions") or ())
+
     async def _emit_inform(self, status: int, fields: list[tuple[str, str]]) -> None:
-        """Do nothing: interim answers are the host's business."""
+        """Send the links of early hints, if the host takes them; the rest is its own business."""
+        if status != 103 or not self._is_offered(_EARLY_HINT):
+            return
+        links = [value for name, value in _encode(fields) if name == b"link"]
+        if links:
+            await self._pass_on({"type": _EARLY_HINT, "links": links})
 
     async def _pass_on(self, message: dict[str, Any]) -> None:
         """Send a message.
@@ -89,10 +120,37 @@ class HostCall(Exchange):
             self._client_left(exc)
             raise ClientConnectionResetError("Cannot write to closing transport") from exc
 
+    async def _pass_on_while_there(self, message: dict[str, Any]) -> None:
+        """Send a message, but give up once the client is known to have left: hypercorn comes not
+        back from sending more than an HTTP/2 window to one that has.
+
+        Raises:
+            ClientConnectionResetError: it has left.
+        """
+        task = asyncio.current_task()
+        assert task is not None  # this is a coroutine
+        if self._senders is None:
+            self._senders = set()
+        self._senders.add(task)
+        before = task.cancelling()
+        try:
+            await self._pass_on(message)
+        except asyncio.CancelledError as exc:
+            # As asyncio.timeout does it: somebody else may have cancelled the task, too.
+            if task in self._senders or task.uncancel() > before:
+                raise
+            raise ClientConnectionResetError("Cannot write to closing transport") from exc
+        finally:
+            self._senders.discard(task)
+
     def _client_left(self, exc: BaseException | None) -> None:
         cause = ClientConnectionResetError("Connection lost")
         cause.__cause__ = exc
         self.leave(cause)
+        if self._senders:
+            senders, self._senders = self._senders - {asyncio.current_task()}, set()
+            for task in senders:
+                task.cancel()
 
 
 class GuestExchange(HostCall):
@@ -103,10 +161,18 @@ class GuestExchange(HostCall):
     the client's leaving, since few hosts raise out of `send`.
 
     Attributes:
-        aborted: why the host has to cut the answer, if it has to.
+        aborted: why the host has to cut the answer, if it has to; or what it is to be told of.
     """
 
-    __slots__ = ("_pushing", "_watcher", "aborted")
+    __slots__ = (
+        "_is_passed_on",
+        "_is_pulling",
+        "_is_watched",
+        "_owes_trailers",
+        "_pushing",
+        "_watcher",
+        "aborted",
+    )
 
     def __init__(self, scope: Mapping[str, Any], receive: Receive, send: Send) -> None:
         head = head_of_scope(scope)
@@ -114,16 +180,21 @@ class GuestExchange(HostCall):
         super().__init__(scope, head, body, receive, send)
         self._pushing: asyncio.Task[None] | None = None
         self._watcher: asyncio.Task[None] | None = None
+        # The client's leaving is asked for, by more than a stream.
+        self._is_watched = False
+        self._is_pulling = False
+        self._owes_trailers = False
+        # The host has got the path of a file, with which the answer is whole.
+        self._is_passed_on = False
         self.aborted: BaseException | None = None
 
     def _make_body(self, fields: Mapping[str, str], may_be_unannounced: bool) -> StreamReader:
-        """Without length or coding there is no body in HTTP/1; later versions need neither."""
+        """Without length or coding there is no body in HTTP/1; later versions need neither, and
+        the end of none may come by itself."""
         length = fields.get("Content-Length")
-        if length == "0" or (
-            length is None and "Transfer-Encoding" not in fields and not may_be_unannounced
-        ):
-            return EMPTY_PAYLOAD
-        return StreamReader(source=self)
+        if may_be_unannounced or length not in (None, "0") or "Transfer-Encoding" in fields:
+            return StreamReader(source=self)
+        return EMPTY_PAYLOAD
 
     # -- the body's source
 
@@ -135,36 +206,130 @@ class GuestExchange(HostCall):
         """Nothing to do: the host is asked only when something is wanted."""
 
     async def _pull(self) -> None:
-        message = await self._receive()
+        self._is_pulling = True
+        try:
+            message = await self._receive()
+        finally:
+            self._is_pulling = False
         if message["type"] == "http.disconnect":
             self._client_left(None)
             return
         self.body.feed_data(message.get("body") or b"")
         if not message.get("more_body"):
             self.body.feed_eof()
+            if self._is_watched:
+                self._watch()
+
+    def _is_drainable(self) -> bool:
+        """Whether something is left that is short, as far as it is known, and that nobody reads.
+
+        A client that waits for 100 Continue is not told to go on for this.
+        """
+        if self.body.is_eof() or self._is_pulling or self.gone:
+            return False
+        fields = self.head.fields
+        if "Expect" in fields and self.head.version < (2, 0) and not self.body.total_bytes:
+            return False
+        length = fields.get("Content-Length", "")
+        return not length.isdecimal() or int(length) - self.body.total_bytes <= _DRAIN_SIZE
+
+    async def _drain(self) -> None:
+        """Throw away the rest of the request, as far as it is short and comes soon."""
+        room = _DRAIN_SIZE
+        try:
+            async with asyncio.timeout(_DRAIN_TIME):
+                while room > 0:
+                    message = await self._receive()
+                    if message["type"] == "http.disconnect":
+                        self._client_left(None)
+                        return
+                    if not message.get("more_body"):
+                        return
+                    room -= len(message.get("body") or b"")
+        except TimeoutError:
+            pass  # it does not come soon
 
     # -- the hooks
 
     async def _emit(
         self, head: AnswerHead | None, data: Bytes, end: bool, trailers: Fields
     ) -> None:
+        """Send a head, a piece of body, or both.
+
+        The end of an answer is kept until that of the request is there. What comes behind it would
+        cost the client its answer, where the host then closes a connection that has more to give,
+        and under hypercorn all streams of the connection; aiohttp lingers for the same reason.
+        """
+        if self._is_passed_on:
+            return
         if self._pushing is not None:
-            await asyncio.shield(self._pushing)
-            self._pushing = None
+            await self._wait_for_push(self._pushing)
+        if end and self.body is not EMPTY_PAYLOAD and self._is_drainable():
+            await self._emit(head, data, False, ())
+            await self._drain()
+            head, data = None, b""
         if not end:
             self._watch()
+        pass_on = self._pass_on if self._watcher is None else self._pass_on_while_there
         try:
             if head is not None:
-                await self._pass_on(_start_message(head, self.head.version < (2, 0)))
+                await self._pass_on(self._make_start(head))
             if data or end or head is not None:
-                await self._pass_on(
+                await pass_on(
                     {"type": "http.response.body", "body": bytes(data), "more_body": not end}
+                )
+            if end and self._owes_trailers:
+                await self._pass_on(
+                    {"type": _TRAILERS, "headers": _encode(trailers), "more_trailers": False}
                 )
         except asyncio.CancelledError:
             # Whether the host has the message is not known: nothing can follow it.
             self.abort(RuntimeError("Sending to the host was cancelled"))
             raise
         self.bytes_sent += len(data)
+
+    def _can_send(self, file: Any, offset: int, count: int) -> bool:
+        return self._make_file_message(self._held, file, offset, count) is not None
+
+    async def _emit_file(
+        self, head: AnswerHead | None, file: Any, offset: int, count: int
+    ) -> int | None:
+        message = self._make_file_message(head, file, offset, count)
+        assert message is not None  # or `_can_send` would have said so
+        if self._pushing is not None:
+            await self._wait_for_push(self._pushing)
+        if head is not None:
+            await self._pass_on(self._make_start(head))
+        if message["type"] == PATHSEND:
+            self._is_passed_on = True
+        else:
+            self._watch()
+        await self._pass_on(message)
+        self.bytes_sent += count
+        return count
+
+    def _make_file_message(
+        self, head: AnswerHead | None, file: Any, offset: int, count: int
+    ) -> dict[str, Any] | None:
+        extensions = find_offers(self._scope, self._send)
+        is_all = head is not None and head.length == count
+        return make_file_message(extensions, file, offset, count, is_all=is_all)
+
+    async def _wait_for_push(self, pushing: "asyncio.Task[None]") -> None:
+        await asyncio.shield(pushing)
+        self._pushing = None
+
+    def _make_start(self, head: AnswerHead) -> dict[str, Any]:
+        """Write a head as ``http.response.start``; trailers are promised where they are announced
+        and the host takes them, else they are not announced either."""
+        message = _start_message(head, self.head.version < (2, 0))
+        if head.framing is BodyFraming.CHUNKED and has_field(head.fields, "trailer"):
+            self._owes_trailers = self._is_offered(_TRAILERS)
+            if self._owes_trailers:
+                message["trailers"] = True
+            else:
+                message["headers"] = [pair for pair in message["headers"] if pair[0] != b"trailer"]
+        return message
 
     def _push(self, head: AnswerHead) -> None:
         """Send the head from a task, with an empty piece of body: some hosts keep a head back
@@ -175,7 +340,7 @@ class GuestExchange(HostCall):
 
     async def _emit_pushed(self, head: AnswerHead) -> None:
         try:
-            await self._pass_on(_start_message(head, self.head.version < (2, 0)))
+            await self._pass_on(self._make_start(head))
             await self._pass_on({"type": "http.response.body", "body": b"", "more_body": True})
             self._watch()
         except ClientConnectionResetError:
@@ -185,7 +350,17 @@ class GuestExchange(HostCall):
         if self.aborted is None and not isinstance(cause, ClientConnectionResetError):
             self.aborted = cause
 
+    def fail(self, cause: BaseException) -> None:
+        """Take note of an error, which is raised out of the call."""
+        if self.aborted is None:
+            self.aborted = cause
+
     # -- the client's leaving
+
+    def watch(self) -> None:
+        """Listen for the client's leaving, once the body is read."""
+        self._is_watched = True
+        self._watch()
 
     def _watch(self) -> None:
         """Listen for the client's leaving while an answer is streamed, the body being read."""
@@ -195,9 +370,13 @@ class GuestExchange(HostCall):
             )
 
     async def _wait_for_disconnect(self) -> None:
-        message = await self._receive()
-        if message["type"] == "http.disconnect" and self.state is not State.ENDED:
-            self._client_left(None)
+        # A request without a body has the end of one to give. A host that gives more than that has
+        # no leaving to tell, and would be asked for ever.
+        for _ in range(_MOST_LEFT_OVER):
+            if (await self._receive())["type"] == "http.disconnect":
+                if self.state is not State.ENDED:
+                    self._client_left(None)
+                return
 
     async def settle(self) -> None:
         """End what was begun beside the call."""
@@ -211,6 +390,38 @@ class GuestExchange(HostCall):
                 raise result
 
 
+class _StreamExchange(GuestExchange):
+    """One ``http`` call over a stream of HTTP/2 or 3, where a body need not be announced."""
+
+    __slots__ = ()
+
+    async def look_for_body(self) -> None:
+        """Ask the host whether there is a body, where there should be none.
+
+        Nothing is asked where the client waits for a 100, which the host would send for it.
+        """
+        fields = self.head.fields
+        length = fields.get("Content-Length", "0" if self.head.method in _BODILESS else None)
+        if length == "0" and "Expect" not in fields:
+            try:
+                async with asyncio.timeout(_DRAIN_TIME):
+                    # The end may be a message of its own.
+                    while not (self.body.is_eof() or self.body.total_bytes or self.gone):
+                        await self._pull()
+            except TimeoutError:
+                return  # the client holds its end back, and may say something yet
+            if self.body.is_eof() and not self.body.total_bytes:
+                self.body = EMPTY_PAYLOAD
+
+    async def _emit(
+        self, head: AnswerHead | None, data: Bytes, end: bool, trailers: Fields
+    ) -> None:
+        """Send as ever, but listen for the client's leaving where the host may have to wait."""
+        if len(data) > _WINDOW:
+            self._watch()
+        await super()._emit(head, data, end, trailers)
+
+
 def _start_message(head: AnswerHead, is_http1: bool) -> dict[str, Any]:
     """Write a head as ``http.response.start``, without what is the host's to say."""
     headers = []
@@ -222,3 +433,11 @@ def _start_message(head: AnswerHead, is_http1: bool) -> dict[str, Any]:
             continue
         headers.append((low.encode("ascii"), value.encode("utf-8", "surrogateescape")))
     return {"type": "http.response.start", "status": head.status, "headers": headers}
+
+
+def _encode(fields: Fields) -> list[tuple[bytes, bytes]]:
+    """Write fields as messages have them."""
+    return [
+        (name.lower().encode("ascii"), value.encode("utf-8", "surrogateescape"))
+        for name, value in fields
+    ]

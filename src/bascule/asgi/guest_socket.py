@@ -313,7 +313,7 @@ class GuestChannel(Channel):
         else:
             message["bytes"] = data.encode("utf-8") if isinstance(data, str) else bytes(data)
         try:
-            await self._exchange._pass_on(message)
+            await self._exchange._pass_on_while_there(message)
         except ClientConnectionResetError as exc:
             self._lose(exc)
             raise

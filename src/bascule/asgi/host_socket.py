@@ -12,7 +12,7 @@ from ..wire.frames import NO_CODE, WSCloseCode, WSMessage, WSMsgType, cut_reason
 from .answering import log_error, read_headers, send_answer, start_answer
 from .scope import Scope
 
-__all__ = ["serve_socket_call"]
+__all__ = ["SocketCall", "serve_socket_call"]
 
 # As uvicorn bounds messages: applications that move over keep what they could receive.
 _OPTIONS: Final = ChannelOptions(max_size=16 * 1024 * 1024 + 1, autoping=True, autoclose=True)
@@ -29,7 +29,7 @@ async def serve_socket_call(
     Its errors end here: 500 before the acceptance, a close of 1011 behind it. An OSError that
     `send` raised since the client had left is no error.
     """
-    call = _SocketCall(exchange)
+    call = SocketCall(exchange)
     try:
         await application(scope, call.receive, call.send)
     except ClientConnectionResetError:
@@ -59,7 +59,7 @@ class _Phase(Enum):
     CLOSED = "nothing"
 
 
-class _SocketCall:
+class SocketCall:
     """One ``websocket`` call of an application, until it returns."""
 
     __slots__ = ("_channel", "_decided", "_disconnect", "_exchange", "_told", "phase")
@@ -78,6 +78,11 @@ class _SocketCall:
         """Let a receive() that still waits in another task end."""
         self._decided.set()
         self._exchange.gone.forget(self._decided.set)
+
+    @property
+    def is_accepted(self) -> bool:
+        """Whether the application has taken up the WebSocket, which may have ended since."""
+        return self._channel is not None
 
     # -- receive
 

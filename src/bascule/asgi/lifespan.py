@@ -3,21 +3,45 @@
 import asyncio
 import contextvars
 import logging
+from enum import Enum
 from typing import Any, Protocol
 
 from asgiref.compatibility import guarantee_single_callable
 
 from .guest import Receive, Send
 
-__all__ = ["Life", "Lifespan", "LifespanError", "serve_lifespan"]
+__all__ = [
+    "SHUTDOWN_TIMEOUT",
+    "STARTUP_TIMEOUT",
+    "Life",
+    "Lifespan",
+    "LifespanError",
+    "serve_lifespan",
+]
 
-
+# Seconds. Hypercorn gives 60 to both; programs that load models at their start take longer.
+STARTUP_TIMEOUT = 300.0
+SHUTDOWN_TIMEOUT = 60.0
 # Seconds that an application gets to return from its call, once it has said that it is down.
 _GRACE = 1.0
 
 
 class LifespanError(RuntimeError):
-    """A hosted application said that its start-up or shut-down failed."""
+    """The start-up or shut-down of a hosted application failed; the text says why."""
+
+
+class _Stage(Enum):
+    """Where the lifespan of a hosted application is.
+
+    SILENT -> STARTING   it has received ``lifespan.startup``, so it has a lifespan
+    STARTING -> UP       it has said that it is up; straight from SILENT if it did not listen
+    UP -> ENDING         it is told to shut down
+    """
+
+    SILENT = "before it starts up"
+    STARTING = "while it starts up"
+    UP = "while it is up"
+    ENDING = "while it shuts down"
 
 
 class Life(Protocol):
@@ -50,50 +74,91 @@ class Lifespan:
     """The life of a hosted ASGI application, held by one task of its own.
 
     An application that raises or returns before it has answered ``lifespan.startup`` has no
-    lifespan; it is served without.
+    lifespan; it is served without, unless one is required.
 
     Args:
         application: of ASGI 3, or 2.
         logger: told of what fails on the way.
+        is_required: an application without lifespan is an error.
+        startup_timeout: seconds that it gets to start up; None for no limit.
+        shutdown_timeout: likewise, to shut down.
 
     Attributes:
         state: what the application puts there at start-up.
     """
 
-    def __init__(self, application: Any, *, logger: logging.Logger) -> None:
+    def __init__(
+        self,
+        application: Any,  # Any: a callable of either ASGI shape
+        *,
+        logger: logging.Logger,
+        is_required: bool = False,
+        startup_timeout: float | None = STARTUP_TIMEOUT,
+        shutdown_timeout: float | None = SHUTDOWN_TIMEOUT,
+    ) -> None:
         self._application = guarantee_single_callable(application)  # type: ignore[no-untyped-call]  # asgiref leaves it untyped
         self._logger = logger
+        self._is_required = is_required
+        self._startup_timeout = startup_timeout
+        self._shutdown_timeout = shutdown_timeout
         self.state: dict[str, Any] = {}
+        self._stage = _Stage.SILENT
         self._task: asyncio.Task[None] | None = None
+        self._error: Exception | None = None
+        self._context = contextvars.copy_context()
         self._inbox: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
         self._answer: asyncio.Future[dict[str, Any]] | None = None
 
     async def startup(self) -> None:
-        """Start the application up.
+        """Start the application up. Context variables that it sets are set here too then, so that
+        requests see them as with a native application.
 
         Raises:
-            LifespanError: it said that it failed.
+            LifespanError: it said that it failed, it has no lifespan though one is required, or
+                it took too long.
         """
+        self._context = contextvars.copy_context()
         self._task = asyncio.get_running_loop().create_task(
-            self._run(), name="bascule-lifespan", context=contextvars.copy_context()
+            self._run(), name="bascule-lifespan", context=self._context
         )
-        await self._say("startup")
+        try:
+            is_answered = await self._say("startup", self._startup_timeout)
+            if not is_answered and self._is_required:
+                raise LifespanError(
+                    "The ASGI application has no lifespan, which lifespan='on' requires"
+                ) from self._error
+        except BaseException:
+            await self._end_task()
+            raise
+        if is_answered:
+            self._stage = _Stage.UP
+            _take_over(self._context)
 
     async def shutdown(self) -> None:
-        """Shut the application down, if it has a lifespan.
+        """Shut the application down, if it has started up.
 
         Raises:
-            LifespanError: it said that it failed.
+            LifespanError: it said that it failed, or it took too long.
         """
-        if self._task is not None and not self._task.done():
-            try:
-                await self._say("shutdown")
-            finally:
-                await asyncio.wait([self._task], timeout=_GRACE)
-                self._task.cancel()
-                await asyncio.wait([self._task], timeout=_GRACE)
-        if self._task is not None and self._task.done() and not self._task.cancelled():
-            self._task.exception()  # logged where it was raised
+        try:
+            if self._stage is _Stage.UP and self._task is not None and not self._task.done():
+                self._stage = _Stage.ENDING
+                await self._say("shutdown", self._shutdown_timeout)
+        finally:
+            await self._end_task()
+
+    async def _end_task(self) -> None:
+        """Let the call return, else cancel it."""
+        task = self._task
+        if task is None:
+            return
+        if not task.done():
+            if self._stage is _Stage.ENDING:
+                await asyncio.wait([task], timeout=_GRACE)
+            task.cancel()
+            await asyncio.wait([task], timeout=_GRACE)
+        if task.done() and not task.cancelled():
+            task.exception()  # logged where it was raised
 
     async def _run(self) -> None:
         scope = {
@@ -102,23 +167,70 @@ class Lifespan:
             "state": self.state,
         }
         try:
-            await self._application(scope, self._inbox.get, self._hear)
+            await self._application(scope, self._receive, self._hear)
         except Exception as exc:
-            self._logger.info("The application is served without lifespan: %r", exc)
+            self._error = exc
+            if self._stage is _Stage.SILENT:
+                self._logger.info("The application is served without lifespan: %r", exc)
+            else:
+                what = self._stage.value
+                self._logger.error(
+                    "Error in the lifespan of the application, %s", what, exc_info=exc
+                )
+
+    async def _receive(self) -> dict[str, Any]:
+        message = await self._inbox.get()
+        if self._stage is _Stage.SILENT:
+            self._stage = _Stage.STARTING
+        return message
 
     async def _hear(self, message: dict[str, Any]) -> None:
-        if self._answer is not None and not self._answer.done():
-            self._answer.set_result(message)
+        """Be told how it went.
 
-    async def _say(self, phase: str) -> None:
-        """Send an event and wait for its answer, or for the end of the call."""
+        Raises:
+            RuntimeError: nobody has asked for that.
+        """
+        kind = message["type"]
+        answer = self._answer
+        if answer is None or kind not in _ANSWERS[self._stage]:
+            raise RuntimeError(f"Unexpected ASGI message {kind!r} {self._stage.value}")
+        if not answer.done():
+            answer.set_result(message)
+
+    async def _say(self, phase: str, timeout: float | None) -> bool:
+        """Send an event and wait for its answer; say whether there was one before the call ended.
+
+        Raises:
+            LifespanError: it says that it failed, or none came in time.
+        """
         assert self._task is not None  # made in startup
         answer = self._answer = asyncio.get_running_loop().create_future()
         self._inbox.put_nowait({"type": f"lifespan.{phase}"})
-        try:
-            await asyncio.wait([answer, self._task], return_when=asyncio.FIRST_COMPLETED)
-        except asyncio.CancelledError:
-            self._task.cancel()
-            raise
-        if answer.done() and answer.result()["type"] == f"lifespan.{phase}.failed":
-            raise LifespanError(answer.result().get("message") or f"lifespan.{phase} failed")
+        await asyncio.wait(
+            [answer, self._task], timeout=timeout, return_when=asyncio.FIRST_COMPLETED
+        )
+        if answer.done():
+            if answer.result()["type"] == f"lifespan.{phase}.failed":
+                text = answer.result().get("message")
+                raise LifespanError(text or f"lifespan.{phase} failed")
+            return True
+        if not self._task.done():
+            raise LifespanError(f"lifespan.{phase} was not answered within {timeout} seconds")
+        return False
+
+
+def _take_over(context: contextvars.Context) -> None:
+    """Set the variables here that have other values in a context."""
+    here = contextvars.copy_context()
+    for variable, value in context.items():
+        if here.get(variable, _UNSET) is not value:
+            variable.set(value)
+
+
+_UNSET: Any = object()
+_ANSWERS = {
+    _Stage.SILENT: ("lifespan.startup.complete", "lifespan.startup.failed"),
+    _Stage.STARTING: ("lifespan.startup.complete", "lifespan.startup.failed"),
+    _Stage.UP: (),
+    _Stage.ENDING: ("lifespan.shutdown.complete", "lifespan.shutdown.failed"),
+}

@@ -1,17 +1,21 @@
-"""The ASGI scope of a request head, and the head of a scope: two pure functions."""
+"""The ASGI scope of a request head, and the head of a scope."""
 
+import ssl
 from collections.abc import Mapping
+from functools import cache, partial
 from typing import Any, Final
 from urllib.parse import quote, unquote
 
-from ..exchange import Head
+from ..exchange import Exchange, Head
 from ..wire.grammar import HttpVersion, list_tokens, split_target
+from .tls import describe_tls
 
 __all__ = [
     "ASGI_VERSIONS",
     "Scope",
     "fact_of_scope",
     "head_of_scope",
+    "scope_of_exchange",
     "scope_of_head",
     "socket_scope_of_head",
 ]
@@ -33,6 +37,7 @@ def socket_scope_of_head(
     server: Any,
     subprotocols: list[str],
     state: Mapping[str, Any] | None = None,
+    tls: dict[str, Any] | None = None,
 ) -> Scope:
     """Describe a request for a WebSocket (ASGI WebSocket specification 2.5).
 
@@ -42,18 +47,27 @@ def socket_scope_of_head(
         server: likewise.
         subprotocols: that the client offers, in its order.
         state: likewise.
+        tls: likewise.
     """
     scope = scope_of_head(head, client=client, server=server, state=state)
     del scope["method"]
     scope["type"] = "websocket"
     scope["scheme"] = "wss" if head.scheme == "https" else "ws"
     scope["subprotocols"] = subprotocols
-    scope["extensions"] = {"websocket.http.response": {}}
+    extensions: dict[str, Any] = {"websocket.http.response": {}}
+    if tls is not None:
+        extensions["tls"] = tls
+    scope["extensions"] = extensions
     return scope
 
 
 def scope_of_head(
-    head: Head, *, client: Any, server: Any, state: Mapping[str, Any] | None = None
+    head: Head,
+    *,
+    client: Any,
+    server: Any,
+    state: Mapping[str, Any] | None = None,
+    tls: dict[str, Any] | None = None,
 ) -> Scope:
     """Describe a request to a hosted ASGI application (ASGI HTTP specification 2.5).
 
@@ -62,25 +76,57 @@ def scope_of_head(
         client: address of the peer: a tuple of host and port, or what its family has.
         server: address of the socket; a path for a Unix socket.
         state: of the lifespan; copied shallowly.
+        tls: the extension of that name; None on a plain connection.
     """
-    _, path, query = split_target(head.target)
+    _, raw_path, query = split_target(head.target)
+    path = unquote(raw_path, errors="replace") if "%" in raw_path else raw_path
+    root_path = head.root_path
+    if root_path and path[:1] == "/" and not _is_under(path, root_path):
+        path = root_path + path  # a proxy has taken it off; the raw path stays as it came
+    extensions: dict[str, Any] = {
+        "http.response.early_hint": {},
+        "http.response.trailers": {},
+        "http.response.pathsend": {},
+        "http.response.zerocopysend": {},
+    }
+    if tls is not None:
+        extensions["tls"] = tls
     scope: Scope = {
         "type": "http",
         "asgi": dict(ASGI_VERSIONS),
         "http_version": f"{head.version.major}.{head.version.minor}",
         "method": head.method.upper(),
         "scheme": head.scheme,
-        "path": unquote(path, errors="replace") if "%" in path else path,
-        "raw_path": path.encode("ascii", "replace"),
+        "path": path,
+        "raw_path": raw_path.encode("ascii", "replace"),
         "query_string": query.encode("ascii", "replace"),
-        "root_path": head.root_path,
+        "root_path": root_path,
         "headers": [(name.lower(), value) for name, value in head.raw_fields],
         "client": _host_and_port(client),
         "server": _host_and_port(server),
-        "extensions": {},
+        "extensions": extensions,
     }
     if state is not None:
         scope["state"] = dict(state)
+    return scope
+
+
+def scope_of_exchange(exchange: Exchange) -> Scope:
+    """Give the scope of an exchange: that of its host or, where there is none, one that says the
+    same; it has an empty state then."""
+    known: Scope | None = exchange.extra("scope")
+    if known is not None:
+        return known
+    make: Any = scope_of_head
+    if exchange.asks_for_websocket:
+        make = partial(socket_scope_of_head, subprotocols=exchange.subprotocols)
+    scope: Scope = make(
+        exchange.head,
+        client=exchange.extra("peername"),
+        server=exchange.extra("sockname"),
+        state={},
+        tls=describe_tls(exchange) if exchange.head.scheme == "https" else None,
+    )
     return scope
 
 
@@ -111,12 +157,33 @@ def head_of_scope(scope: Mapping[str, Any]) -> Head:
 
 
 def fact_of_scope(scope: Mapping[str, Any], name: str, default: Any = None) -> Any:
-    """Give what a host's scope tells of the connection: ``peername``, ``sockname``, ``scope``."""
+    """Give what a host's scope tells of the connection: ``peername``, ``sockname``, ``scope``.
+
+    Of TLS there is a ``sslcontext``, which says that it is there and no more: by it programs for
+    aiohttp find out.
+    """
     if name == "scope":
         return scope
+    if name == "sslcontext" and scope.get("scheme") in ("https", "wss"):
+        return _stand_in()
     key = {"peername": "client", "sockname": "server"}.get(name)
     value = scope.get(key) if key else None
-    return default if value is None else tuple(value)
+    if value is None:
+        return default
+    # A port as text is granian's way.
+    return tuple(
+        int(part) if index and _is_number(part) else part for index, part in enumerate(value)
+    )
+
+
+def _is_number(part: Any) -> bool:
+    return isinstance(part, str) and part.isdecimal()
+
+
+@cache
+def _stand_in() -> ssl.SSLContext:
+    """Make what stands for the TLS contexts of hosts, which they keep to themselves."""
+    return ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
 
 
 def _is_under(path: str, root: str) -> bool:
@@ -145,7 +212,8 @@ def _join_cookies(fields: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]
 
 def _host_and_port(address: Any) -> tuple[str, int | None] | None:
     if isinstance(address, tuple) and len(address) >= 2:
-        return str(address[0]), int(address[1])
+        port = address[1]  # of a Unix socket a host has none
+        return str(address[0]), None if port is None else int(port)
     if isinstance(address, bytes):
         address = address.decode("utf-8", "surrogateescape")
     return (address, None) if address else None

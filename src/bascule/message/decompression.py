@@ -6,25 +6,26 @@ from collections.abc import Awaitable
 from typing import Any, Protocol
 
 from ..streams import RequestPayloadError, StreamReader
-from ..wire.coding import CODINGS
-
-try:
-    # An extra; older ones cannot bound what they make.
-    import brotli  # type: ignore[import-not-found,import-untyped,unused-ignore]
-except ImportError:
-    brotli = None
-else:
-    if not hasattr(brotli.Decompressor, "can_accept_more_data"):
-        brotli = None
+from ..wire.coding import CODINGS, brotli, zstd
 
 __all__ = ["DecodedReader", "decode_body"]
 
 # Bytes that are made of a body before somebody has read them: a body may grow a thousandfold.
 _STEP = 256 * 1024
-
-
+# Bytes that are decoded at once: a member or a frame leaves what is behind it as a copy, so that
+# whole pieces of tiny members would make quadratic work.
+_BLOCK_SIZE = 2**14
 # Members of gzip in a row that hold nothing; each costs more than it is long.
 _MAX_EMPTIES = 100
+# Frames of zstd that a body may have, and one more for so many bytes that they hold: each takes a
+# decoder of its own, some 30 us.
+_FREE_FRAMES = 100
+_BYTES_A_FRAME = 64
+# Bits of the largest window of zstd, 8 MiB: what decoders of HTTP must have (RFC 9659), and what
+# one body can make this take. A frame may ask for 2 GiB.
+_MAX_WINDOW_BITS = 23
+# Older releases of brotli cannot bound what they make.
+_HAS_BROTLI = hasattr(getattr(brotli, "Decompressor", None), "can_accept_more_data")
 
 
 class _Decoder(Protocol):
@@ -52,7 +53,9 @@ def decode_body(raw: StreamReader, coding: str) -> StreamReader:
     if coding in CODINGS:
         return DecodedReader(raw, coding, _Inflater(coding))
     if coding == "br":
-        return DecodedReader(raw, coding, None if brotli is None else _Brotli())
+        return DecodedReader(raw, coding, _Brotli() if _HAS_BROTLI else None)
+    if coding == "zstd":
+        return DecodedReader(raw, coding, None if zstd is None else _Zstd())
     return raw
 
 
@@ -96,6 +99,9 @@ class _Decoding:
         self._raw = raw
         self._coding = coding
         self._decoder = decoder
+        # Of the body as it comes what is read, and where the next block of it begins.
+        self._piece = b""
+        self._position = 0
 
     def starved(self) -> Awaitable[None]:
         """Decode more."""
@@ -110,19 +116,26 @@ class _Decoding:
         try:
             data = self._decoder.take()
             while not data:
-                piece = await self._raw.readany()
-                if not piece:
+                block = await self._read_block()
+                if not block:
                     if self._raw.total_bytes and not self._decoder.is_complete:
                         raise ValueError("the body ends inside its coding")
                     self.reader.feed_eof()
                     return
-                self._decoder.feed(piece)
+                self._decoder.feed(block)
                 data = self._decoder.take()
-        except (ValueError, zlib.error, _BROTLI_ERROR) as exc:
+        except _ERRORS as exc:
             error = RequestPayloadError(f"Can not decode content-encoding: {self._coding}")
             self.reader.set_exception(error, exc)
             raise error from exc
         self.reader.feed_data(data)
+
+    async def _read_block(self) -> bytes:
+        if self._position >= len(self._piece):
+            self._piece, self._position = await self._raw.readany(), 0
+        start = self._position
+        self._position = start + _BLOCK_SIZE
+        return self._piece[start : self._position]
 
 
 class _Inflater:
@@ -189,7 +202,7 @@ class _Brotli:
     """br."""
 
     def __init__(self) -> None:
-        self._stream = brotli.Decompressor()
+        self._stream = brotli.Decompressor()  # type: ignore[union-attr]  # asked by who makes it
         self._waiting = b""
 
     def feed(self, data: bytes) -> None:
@@ -210,4 +223,58 @@ class _Brotli:
         return bool(self._stream.is_finished())
 
 
-_BROTLI_ERROR: type[Exception] = ValueError if brotli is None else brotli.error
+class _Zstd:
+    """zstd, whose frames may follow each other (RFC 8878 section 3.1)."""
+
+    def __init__(self) -> None:
+        self._stream: Any = None  # Any: of one library or the other
+        self._waiting = b""
+        self._frames = 0
+        self._size = 0
+
+    def feed(self, data: bytes) -> None:
+        """Take bytes."""
+        self._waiting += data
+
+    def take(self) -> bytes:
+        """Give decoded bytes.
+
+        Raises:
+            ValueError: too many frames for what they hold.
+        """
+        while self._waiting or not (self._stream is None or self._needs_input):
+            if self._stream is None or self._stream.eof:
+                self._begin()
+            data, self._waiting = self._waiting, b""
+            made: bytes = self._stream.decompress(data, _STEP)
+            self._waiting = self._stream.unused_data
+            self._size += len(made)
+            if made:
+                return made
+        return b""
+
+    def _begin(self) -> None:
+        """Begin a frame."""
+        self._frames += 1
+        if self._frames > _FREE_FRAMES + self._size // _BYTES_A_FRAME:
+            raise ValueError("too many frames")
+        assert zstd is not None  # asked by who makes this
+        limit = {zstd.DecompressionParameter.window_log_max: _MAX_WINDOW_BITS}
+        self._stream = zstd.ZstdDecompressor(options=limit)
+
+    @property
+    def _needs_input(self) -> bool:
+        return bool(self._stream.needs_input or self._stream.eof)
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether the last frame has ended."""
+        return self._stream is not None and bool(self._stream.eof) and not self._waiting
+
+
+_ERRORS: tuple[type[Exception], ...] = (
+    ValueError,
+    zlib.error,
+    *([] if brotli is None else [brotli.error]),
+    *([] if zstd is None else [zstd.ZstdError]),
+)

@@ -10,6 +10,7 @@ from ..exchange import Exchange
 from ..wire import hdrs
 from ..wire.conditions import dump_content_range
 from ..wire.framing import has_no_content
+from .byteranges import ByteRanges
 from .lookup import Found, Wish, find_file, read_piece
 from .stream import Answerable, LooseHeaders, StreamResponse
 
@@ -31,6 +32,13 @@ class FileResponse(StreamResponse):
         status: kept unless the answer becomes another one than the whole file.
         reason: reason phrase.
         headers: copied; a Content-Type among them is kept.
+        max_ranges: most parts that one request may ask for; beyond aiohttp. Where it is above 1,
+            several parts are answered in a ``multipart/byteranges`` body, those that overlap or
+            touch as one; more than that are refused with 416. Files that are sent compressed are
+            sent whole instead.
+
+    Raises:
+        ValueError: `max_ranges` is not at least 1.
     """
 
     def __init__(
@@ -40,21 +48,25 @@ class FileResponse(StreamResponse):
         status: int = 200,
         reason: str | None = None,
         headers: LooseHeaders | None = None,
+        *,
+        max_ranges: int = 1,
     ) -> None:
         super().__init__(status=status, reason=reason, headers=headers)
         self._path = Path(path)
         self._chunk_size = chunk_size
+        self._max_ranges = check_max_ranges(max_ranges)
         self._found: Found | None = None
+        self._byteranges: ByteRanges | None = None
 
-    @classmethod
-    def _of_found(cls, path: Path, chunk_size: int, found: Found) -> "FileResponse":
-        """Make a response of what was found already; a file that is open is closed."""
-        response = cls(path, chunk_size)
-        if found.file is None:
-            response._found = found
-        else:  # to be held open by nobody while others have the response
+    def _adopt(self, found: Found) -> None:
+        """Take what was found already; a file that is open is closed with the response."""
+        self._found = found
+
+    def __del__(self) -> None:
+        # One that was never prepared, since a middleware has answered otherwise.
+        found = getattr(self, "_found", None)  # it is not there when the path was none
+        if found is not None and found.file is not None:
             found.file.close()
-        return response
 
     async def prepare(self, request: Answerable) -> Exchange | None:
         """Look the file up, decide the head, and send everything.
@@ -68,10 +80,13 @@ class FileResponse(StreamResponse):
         if self.prepared:
             return await super().prepare(request)
         # What was found before counts only while the answer is still what it was then.
-        found = self._found if self._status == 200 else None
-        self._found = None
+        found, self._found = self._found, None
+        if found is not None and self._status != 200:
+            if found.file is not None:
+                await _run_in_thread(found.file.close)
+            found = None
         if found is None:
-            found = await self._find(make_wish(request, self._status))
+            found = await self._find(make_wish(request, self._status, self._max_ranges))
         try:
             self._describe(found)
             exchange = await super().prepare(request)
@@ -125,40 +140,69 @@ class FileResponse(StreamResponse):
     def _describe_bytes(self, found: Found) -> None:
         assert found.current is not None  # or there would be no bytes
         verdict, headers = found.verdict, self._headers
+        length = verdict.count
+        if verdict.parts:
+            media_type = headers[hdrs.CONTENT_TYPE]
+            self._byteranges = ByteRanges(media_type, found.current.size, verdict.parts)
+            headers[hdrs.CONTENT_TYPE] = self._byteranges.content_type
+            length = self._byteranges.length
         if not self._chunked:
-            headers[hdrs.CONTENT_LENGTH] = str(verdict.stop - verdict.start)
+            headers[hdrs.CONTENT_LENGTH] = str(length)
         headers[hdrs.ACCEPT_RANGES] = "bytes"
-        if verdict.status == 206:
+        if verdict.status == 206 and not verdict.parts:
             part = dump_content_range(found.current.size, verdict.start, verdict.stop)
             headers[hdrs.CONTENT_RANGE] = part
 
     async def _send(self, found: Found, exchange: Exchange) -> None:
+        ranges, verdict, data = self._byteranges, found.verdict, found.data
         if found.file is not None:
-            offset, count = found.verdict.start, found.verdict.stop - found.verdict.start
-            # Without the length of the file its bytes do not leave as they are.
-            as_it_is = self._headers.get(hdrs.CONTENT_LENGTH) == str(count)
-            if (
-                _NO_SENDFILE
-                or not as_it_is
-                or not (await exchange.send_file(found.file, offset, count))
-            ):
-                await self._copy(found.file, offset, count)
-        await super().write_eof(found.data)
+            if ranges is None:
+                await self._send_part(found.file, verdict.start, verdict.stop, exchange)
+            else:
+                for head, (start, stop) in zip(ranges.heads, verdict.parts, strict=True):
+                    await self.write(head)
+                    await self._send_part(found.file, start, stop, exchange)
+                data = ranges.tail
+        elif ranges is not None and data:
+            data = ranges.fill(data, verdict.parts)
+        await super().write_eof(data)
 
-    async def _copy(self, file: BinaryIO, offset: int, count: int) -> None:
+    async def _send_part(self, file: BinaryIO, start: int, stop: int, exchange: Exchange) -> None:
+        # Without a length the bytes do not leave as they are: in chunks, or compressed.
+        as_it_is = hdrs.CONTENT_LENGTH in self._headers and not self._is_encoding()
+        if _NO_SENDFILE or not as_it_is or not await exchange.send_file(file, start, stop - start):
+            await self._copy(file, start, stop)
+
+    async def _copy(self, file: BinaryIO, start: int, stop: int) -> None:
         """Send a part of a file piece by piece; one that has become shorter ends early, at which
-        the exchange cuts the connection."""
-        stop = offset + count
-        while offset < stop:
-            size = min(self._chunk_size, stop - offset)
-            piece = await _run_in_thread(read_piece, file, offset, size)
+        the connection is cut."""
+        while start < stop:
+            size = min(self._chunk_size, stop - start)
+            piece = await _run_in_thread(read_piece, file, start, size)
             if not piece:
+                self._cut_short(stop - start)
                 return
             await self.write(piece)
-            offset += len(piece)
+            start += len(piece)
+
+    def _cut_short(self, missing: int) -> None:
+        """Cut the connection: chunks would not tell that something is missing."""
+        if self._exchange is not None:
+            self._exchange.abort(RuntimeError(f"The file ended {missing} bytes early"))
 
 
-def make_wish(request: Answerable, status: int) -> Wish:
+def check_max_ranges(max_ranges: int) -> int:
+    """Give it back.
+
+    Raises:
+        ValueError: it is not at least 1.
+    """
+    if not isinstance(max_ranges, int) or max_ranges < 1:
+        raise ValueError(f"max_ranges must be at least 1, got {max_ranges!r}")
+    return max_ranges
+
+
+def make_wish(request: Answerable, status: int, max_ranges: int = 1) -> Wish:
     """Tell what an answer of this status to a request wants of a file."""
     bodiless = has_no_content(status)
     return Wish(
@@ -166,6 +210,7 @@ def make_wish(request: Answerable, status: int) -> Wish:
         request.headers,
         is_conditional=200 <= status < 300 and not bodiless,
         is_empty=bodiless or request.method == hdrs.METH_HEAD,
+        max_ranges=max_ranges,
     )
 
 

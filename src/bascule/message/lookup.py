@@ -18,6 +18,8 @@ __all__ = ["MISSING", "Found", "Wish", "find_file", "is_missing", "read_piece"]
 
 # What is sent of a file up to this size is read at once (DESIGN section 4).
 _SMALL = 64 * 1024
+# What is fetched of a larger one before it is sent: several steps of its sending.
+_AHEAD = 4 * 1024 * 1024
 # Files that are looked for beside a file, best first.
 _NEIGHBOURS: Final = (("br", ".br"), ("gzip", ".gz"))
 # Types of files that are asked for by their compressed name.
@@ -44,12 +46,14 @@ class Wish:
         fields: of the request.
         is_conditional: conditions and ranges count (RFC 9110 section 13.2.1).
         is_empty: the answer has no body whatever is found.
+        max_ranges: that are answered with parts of the file.
     """
 
     method: str
     fields: CIMultiDictProxy[str]
     is_conditional: bool
     is_empty: bool
+    max_ranges: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +65,7 @@ class Found:
         current: of the file, where there is one to be seen.
         media_type: by its name.
         coding: content coding of a neighbour that was taken, else empty.
-        data: the bytes to send, where they are few.
+        data: the bytes to send, where they are few; of several parts one behind the other.
         file: where to read them, where they are many; whoever gets it closes it.
     """
 
@@ -86,14 +90,15 @@ def find_file(path: Path, wish: Wish) -> Found:
         OSError: of other kinds than those that are 403 and 404.
     """
     try:
-        descriptor, coding = _open_best(path, wish)
+        descriptor, name, coding = _open_best(path, wish)
     except PermissionError:
         return _FORBIDDEN
     except (OSError, ValueError) as exc:  # ValueError: a NUL in the name
         if is_missing(exc):
             return MISSING
         raise
-    file = open(descriptor, "rb")  # noqa: SIM115 - it may be handed on
+    # By an opener, so that the file knows its name, which hosts may want; it may be handed on.
+    file = open(name, "rb", opener=lambda *_: descriptor)  # noqa: SIM115
     try:
         found = _look_into(file, path, coding, wish)
     except BaseException:
@@ -109,18 +114,18 @@ def is_missing(error: Exception) -> bool:
     return isinstance(error, ValueError) or getattr(error, "errno", None) in _MISSING_ERRORS
 
 
-def _open_best(path: Path, wish: Wish) -> tuple[int, str]:
-    """Open the best of a file and its neighbours; give a descriptor and the content coding."""
+def _open_best(path: Path, wish: Wish) -> tuple[int, str, str]:
+    """Open the best of a file and its neighbours; give descriptor, name and content coding."""
     accepted = parse_codings(join_field(wish.fields, hdrs.ACCEPT_ENCODING))
     for coding, suffix in _NEIGHBOURS:
         if accepted.get(coding):
             neighbour = f"{path}{suffix}"
             if _is_regular(neighbour):
-                return os.open(neighbour, _FLAGS | _NO_FOLLOW), coding
+                return os.open(neighbour, _FLAGS | _NO_FOLLOW), neighbour, coding
     # Looked at before it is opened: opening alone makes some devices act.
     if not stat.S_ISREG(os.stat(path).st_mode):
         raise PermissionError(errno.EACCES, "Not a regular file", str(path))
-    return os.open(path, _FLAGS), ""
+    return os.open(path, _FLAGS), str(path), ""
 
 
 def _is_regular(path: str) -> bool:
@@ -139,14 +144,30 @@ def _look_into(file: BinaryIO, path: Path, coding: str, wish: Wish) -> Found:
     current = _make_validators(status)
     verdict = Verdict(200, 0, current.size)
     if wish.is_conditional:
-        verdict = judge(wish.method, wish.fields, current)
+        verdict = judge(wish.method, wish.fields, current, max_ranges=wish.max_ranges)
+    if coding and verdict.parts:
+        # Of several parts it could not be told whether the coding is of each or of all of them.
+        verdict = Verdict(200, 0, current.size)
     data, rest = b"", None
-    count = 0 if wish.is_empty else verdict.stop - verdict.start
+    count = 0 if wish.is_empty else verdict.count
     if count > _SMALL:
         rest = file
+        _read_ahead(file, verdict)
     elif count:
-        data = read_piece(file, verdict.start, count)
+        spans = verdict.parts or ((verdict.start, verdict.stop),)
+        data = b"".join(read_piece(file, start, stop - start) for start, stop in spans)
     return Found(verdict, current, _guess_type(path), coding, data, rest)
+
+
+def _read_ahead(file: BinaryIO, verdict: Verdict) -> None:
+    """Have the system fetch the beginning of what will be sent, so that sending it does not wait
+    for the disk; behind that it reads ahead of itself."""
+    advise = getattr(os, "posix_fadvise", None)
+    if advise is not None:
+        try:
+            advise(file.fileno(), verdict.start, _AHEAD, os.POSIX_FADV_WILLNEED)
+        except OSError:
+            pass  # it was a wish
 
 
 def _make_validators(status: os.stat_result) -> Validators:

@@ -9,7 +9,14 @@ from multidict import CIMultiDict, CIMultiDictProxy
 from ..wire import hdrs
 from ..wire.fields import parse_content_type
 from .part_codings import UnknownCoding
-from .part_stream import Fields, MalformedMultipart, PartsStream, PartStream, Readable
+from .part_stream import (
+    Fields,
+    MalformedMultipart,
+    PartsStream,
+    PartStream,
+    Readable,
+    limit_heads,
+)
 from .parts import BodyPartReader
 
 __all__ = ["MultipartReader", "MultipartResponseWrapper", "NotMultipart"]
@@ -104,9 +111,8 @@ class MultipartReader:
         self._max_headers = max_headers
         self._max_size_error_cls = max_size_error_cls
         self._default_charset: str | None = None
-        self._parts = PartsStream(
-            content, boundary, max_field_size=max_field_size, max_fields=max_headers
-        )
+        limits = limit_heads(max_field_size, max_headers)
+        self._parts = PartsStream(content, boundary, limits)
 
     def __aiter__(self) -> Self:
         return self

@@ -8,22 +8,25 @@ from collections.abc import Callable, Iterator
 from .part_stream import MalformedMultipart
 
 __all__ = [
-    "TRANSFER_DECODERS",
+    "TransferDecoder",
     "UnknownCoding",
     "align_base64",
     "decode_transfer",
+    "find_transfer_coding",
     "inflate",
     "is_inflatable",
 ]
 
 # Content-Transfer-Encoding (RFC 2045 section 6): deprecated for forms, read all the same.
-TRANSFER_DECODERS: dict[str, Callable[[bytes], bytes]] = {
+_TRANSFER_DECODERS: dict[str, Callable[[bytes], bytes]] = {
     "base64": binascii.a2b_base64,
     "quoted-printable": binascii.a2b_qp,
 }
 _TRANSFER_IDENTITIES = frozenset({"7bit", "8bit", "binary"})
 _BASE64_DIGITS = (string.ascii_letters + string.digits + "+/=").encode()
 _NO_BASE64_DIGITS = bytes({*range(256)} - {*_BASE64_DIGITS})
+# More of quoted-printable than this does not wait for the end of its line.
+_MAX_LINE_SIZE = 2**16
 # A member of gzip leaves what is behind it as a copy: whole bodies of tiny members would make
 # quadratic work.
 _BLOCK_SIZE = 2**14
@@ -40,16 +43,72 @@ def decode_transfer(coding: str, data: bytes) -> bytes:
         UnknownCoding: there is no such.
         MalformedMultipart: the data is not of it.
     """
-    name = coding.strip(" \t").lower()
-    if name in _TRANSFER_IDENTITIES:
+    name = find_transfer_coding(coding)
+    if name is None:
         return data
-    decoder = TRANSFER_DECODERS.get(name)
-    if decoder is None:
-        raise UnknownCoding(f"unknown content transfer encoding: {name:.100}")
     try:
-        return decoder(data)
+        return _TRANSFER_DECODERS[name](data)
     except binascii.Error as exc:
         raise MalformedMultipart(str(exc)) from exc
+
+
+def find_transfer_coding(coding: str) -> str | None:
+    """Give the name of a Content-Transfer-Encoding; None for one that changes nothing.
+
+    Raises:
+        UnknownCoding: there is no such.
+    """
+    name = coding.strip(" \t").lower()
+    if name in _TRANSFER_IDENTITIES:
+        return None
+    if name not in _TRANSFER_DECODERS:
+        raise UnknownCoding(f"unknown content transfer encoding: {name:.100}")
+    return name
+
+
+class TransferDecoder:
+    """Decodes data of a Content-Transfer-Encoding as it comes.
+
+    Args:
+        name: of `find_transfer_coding`.
+    """
+
+    __slots__ = ("_name", "_rest")
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._rest = b""
+
+    def decode(self, data: bytes) -> bytes:
+        """Decode what is complete of the data so far; a few bytes of it, or a line, may wait.
+
+        Raises:
+            MalformedMultipart: the data is not of the coding.
+        """
+        data = self._rest + data
+        if self._name == "base64":
+            whole, self._rest = align_base64(data)
+        else:
+            stop = _find_stop(data)
+            whole, self._rest = data[:stop], data[stop:]
+        return decode_transfer(self._name, whole)
+
+    def finish(self) -> bytes:
+        """Decode what waits.
+
+        Raises:
+            MalformedMultipart: the data ended within a group of digits.
+        """
+        return decode_transfer(self._name, self._rest)
+
+
+def _find_stop(data: bytes) -> int:
+    """Find where quoted-printable can be cut: behind a line, in long ones where no escape is."""
+    stop = data.rfind(b"\n") + 1
+    if stop or len(data) <= _MAX_LINE_SIZE:
+        return stop
+    escape = data.rfind(b"=", len(data) - 2)
+    return len(data) if escape < 0 else escape
 
 
 def align_base64(data: bytes) -> tuple[bytes, bytes]:
@@ -58,12 +117,11 @@ def align_base64(data: bytes) -> tuple[bytes, bytes]:
     Returns:
         what can be decoded for itself, and the digits of the group that is incomplete.
     """
-    over = sum(map(data.count, _BASE64_DIGITS)) % 4
-    position = len(data)
-    while over:
-        position -= 1
-        over -= data[position] in _BASE64_DIGITS
-    return data[:position], data[position:].translate(None, _NO_BASE64_DIGITS)
+    over = len(data.translate(None, _NO_BASE64_DIGITS)) % 4
+    whole = data
+    for _ in range(over):
+        whole = whole.rstrip(_NO_BASE64_DIGITS)[:-1]
+    return whole, data[len(whole) :].translate(None, _NO_BASE64_DIGITS)
 
 
 def is_inflatable(coding: str) -> bool:

@@ -23,12 +23,13 @@ __all__ = [
     "PartStream",
     "PartsStream",
     "Readable",
+    "limit_heads",
 ]
 
-# What is read from the body at once, hence what waits here at most. 64 MiB take 70 ms; in pieces
-# of a quarter of that they take 180 ms.
-_PIECE_SIZE = 2**16
-# The loop runs on after so many events: the smallest parts have 9 bytes and three events.
+# What is read from the body at once, hence what waits here at most: as much as asyncio receives at
+# once, so that it is not copied.
+_PIECE_SIZE = 2**18
+# The loop runs on after so many events, and so many are made at once.
 _MAX_STREAK = 1000
 # Heads of parts have the bound of heads of requests; aiohttp bounds the lines only.
 _MAX_HEAD_SIZE = 2**16
@@ -70,6 +71,21 @@ class Readable(Protocol):
         """Read up to `n` bytes, waiting for the first; ``b""`` at the end."""
 
 
+def limit_heads(max_field_size: int = 8190, max_fields: int = 128) -> Limits:
+    """Give the limits of a body whose parts are not counted, or not here.
+
+    Args:
+        max_field_size: bytes of a field line in the head of a part, its end included.
+        max_fields: number of such lines.
+    """
+    return Limits(
+        max_parts=sys.maxsize,
+        max_part_fields=max_fields,
+        max_part_field_size=max_field_size,
+        max_part_head_size=max(_MAX_HEAD_SIZE, max_field_size + 2),
+    )
+
+
 class PartsStream:
     """The parts of one multipart body, which is read as far as they are asked for.
 
@@ -79,8 +95,7 @@ class PartsStream:
     Args:
         content: the body.
         boundary: without the dashes in front of it.
-        max_field_size: bytes of a field line in the head of a part, its end included.
-        max_fields: number of such lines. The number of parts has no limit, since none is kept.
+        limits: of the body, see `limit_heads`.
 
     Attributes:
         turn: how often the next part was asked for.
@@ -104,21 +119,13 @@ class PartsStream:
         "turn",
     )
 
-    def __init__(
-        self, content: Readable, boundary: bytes, *, max_field_size: int, max_fields: int
-    ) -> None:
+    def __init__(self, content: Readable, boundary: bytes, limits: Limits) -> None:
         self._depth = content.depth + 1 if isinstance(content, PartStream) else 1
         if self._depth > _MAX_DEPTH:
             message = f"bodies nested more than {_MAX_DEPTH} deep"
             raise OversizeMultipart(message, _MAX_DEPTH)
-        limits = Limits(
-            max_parts=sys.maxsize,
-            max_part_fields=max_fields,
-            max_part_field_size=max_field_size,
-            max_part_head_size=max(_MAX_HEAD_SIZE, max_field_size + 2),
-        )
         try:
-            self._parser = MultipartParser(boundary, limits=limits)
+            self._parser = MultipartParser(boundary, limits=limits, batch_size=_MAX_STREAK)
         except MultipartError as exc:
             raise MalformedMultipart(str(exc)) from exc
         self._content = content
@@ -173,7 +180,8 @@ class PartsStream:
         while not self._events:
             if self._failure is not None:
                 raise _translate(self._failure)
-            self.parse(await self._content.read(_PIECE_SIZE))
+            waits = self._parser.has_more
+            self.parse(b"" if waits else await self._content.read(_PIECE_SIZE))
         self._streak += 1
         if self._streak == _MAX_STREAK:
             self._streak = 0
@@ -183,11 +191,13 @@ class PartsStream:
         return self._take_event()
 
     def parse(self, data: bytes) -> None:
-        """Take bytes of the body, or its end when there are none."""
+        """Take bytes of the body, or its end when there are none; first those that still wait."""
+        parser = self._parser
         try:
-            self._events.extend(self._parser.feed(data) if data else self._parser.close())
+            more = data or parser.has_more
+            self._events.extend(parser.feed(data) if more else parser.close())
         except MultipartError as exc:
-            self._events.extend(self._parser.salvage())
+            self._events.extend(parser.salvage())
             # Without the traceback, which would keep these frames alive.
             self._failure = exc.with_traceback(None)
 
@@ -242,7 +252,7 @@ class PartStream:
     @classmethod
     def behind_head(cls, content: Readable, boundary: bytes) -> "PartStream":
         """Make one of a stream that stands at the first byte of the body of a part."""
-        parts = PartsStream(content, boundary, max_field_size=8190, max_fields=128)
+        parts = PartsStream(content, boundary, limit_heads())
         parts.parse(b"--%b\r\n\r\n" % boundary)
         parts._take_event()  # the begin of a part without fields
         return cls(parts)

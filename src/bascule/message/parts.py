@@ -131,8 +131,8 @@ class BodyPartReader:
             return b""
         data = bytearray()
         try:
-            while await self._content.fill():
-                data += self._content.take(self.chunk_size)
+            while piece := await self._content.read():
+                data += piece
                 self._check_size(data)
         except asyncio.CancelledError:
             self._content.put_back(bytes(data))
@@ -179,16 +179,18 @@ class BodyPartReader:
 
     async def _read_up_to(self, size: int) -> bytes:
         first = await self._content.read(size)
-        if len(first) == size or not first:
+        missing = size - len(first)
+        if not missing or not first:
             return first  # uncopied
-        chunk = bytearray(first)
+        pieces = [first]
         try:
-            while len(chunk) < size and await self._content.fill():
-                chunk += self._content.take(size - len(chunk))
+            while missing and await self._content.fill():
+                pieces.append(self._content.take(missing))
+                missing -= len(pieces[-1])
         except asyncio.CancelledError:
-            self._content.put_back(bytes(chunk))
+            self._content.put_back(b"".join(pieces))
             raise
-        return bytes(chunk)
+        return b"".join(pieces)
 
     async def readline(self) -> bytes:
         r"""Read up to and with the next ``\n``, or what is left of the part.

@@ -15,7 +15,7 @@ from typing import Any, Final, TypeVar, cast, overload
 from multidict import CIMultiDict, CIMultiDictProxy, MultiDictProxy, MultiMapping
 from yarl import URL
 
-from ..exchange import Exchange, Head, RawFields
+from ..exchange import Exchange, Head, RawFields, State
 from ..streams import EmptyStreamReader, StreamReader
 from ..wire import hdrs
 from ..wire.conditions import ETag, join_field, parse_etags, parse_range
@@ -57,6 +57,9 @@ class BaseRequest(MutableMapping[str | RequestKey[Any], Any]):
     POST_METHODS: Final = frozenset(
         {hdrs.METH_PATCH, hdrs.METH_POST, hdrs.METH_PUT, hdrs.METH_TRACE, hdrs.METH_DELETE}
     )
+
+    # Most requests have no limit on streams, and are spared the slot.
+    _limit_streams = False
 
     __slots__ = (
         "__dict__",  # applications put attributes of their own here
@@ -343,13 +346,15 @@ class BaseRequest(MutableMapping[str | RequestKey[Any], Any]):
     @property
     def content(self) -> StreamReader:
         """The body as a stream; a content coding is taken off, as long as it is gzip, deflate or,
-        with its library, br."""
+        with their libraries, br and zstd."""
         if self._content is None:
             body = self._exchange.body
             coding = self.headers.get(hdrs.CONTENT_ENCODING) if self._auto_decompress else None
             if coding is not None and not isinstance(body, EmptyStreamReader):
                 body = decode_body(body, coding)
             self._content = body
+            if self._limit_streams:
+                self._limit_content()
         return self._content
 
     @property
@@ -379,6 +384,31 @@ class BaseRequest(MutableMapping[str | RequestKey[Any], Any]):
     @client_max_size.setter
     def client_max_size(self, size: int) -> None:
         self._client_max_size = size
+        if self._limit_streams:
+            self._limit_content()
+
+    @property
+    def limit_streams(self) -> bool:
+        """Whether `client_max_size` bounds also what is read of `content` and of the parts of
+        `multipart`, all of it together, as it is after decoding.
+
+        What is read beyond it raises HTTPRequestEntityTooLarge, and so does any reading of a body
+        that is declared to be longer. It is what the application was made with; a handler or a
+        middleware may set it, before the body is read.
+        """
+        return self._limit_streams
+
+    @limit_streams.setter
+    def limit_streams(self, value: bool) -> None:
+        self._limit_streams = value
+        self._limit_content()
+
+    def _limit_content(self) -> None:
+        """Hold the reader of the body, if there is one already, to the limit."""
+        if self._content is not None:
+            size = self._client_max_size if self._limit_streams else 0
+            declared = self.content_length or 0
+            self._content.limit_to(size or 0, HTTPRequestEntityTooLarge, declared=declared)
 
     @property
     def client_max_fields(self) -> int:
@@ -406,7 +436,9 @@ class BaseRequest(MutableMapping[str | RequestKey[Any], Any]):
                     raise HTTPRequestEntityTooLarge(max_size=limit, actual_size=size)
                 parts.append(part)
         except asyncio.CancelledError:
-            body.unread_data(b"".join(parts))
+            # That of aiohttp, which a request made by hand may have, has only the deprecated name.
+            put_back = getattr(body, "_put_back", body.unread_data)
+            put_back(b"".join(parts))
             raise
         return b"".join(parts)
 
@@ -417,7 +449,8 @@ class BaseRequest(MutableMapping[str | RequestKey[Any], Any]):
             LookupError: the charset is not one of text.
             UnicodeDecodeError: the body is not of that charset.
         """
-        return (await self.read()).decode(find_charset(self.charset or "utf-8"))
+        data = await self.read()
+        return data.decode(find_charset(self.charset or "utf-8")) if data else ""
 
     async def json(self, *, loads: Callable[[str], Any] = json.loads) -> Any:
         """Read the whole body as JSON."""
@@ -438,7 +471,8 @@ class BaseRequest(MutableMapping[str | RequestKey[Any], Any]):
         return self._post
 
     async def multipart(self) -> MultipartReader:
-        """Give the reader of a multipart body; `client_max_size` bounds what its parts read.
+        """Give the reader of a multipart body; `client_max_size` bounds what is read at once of its
+        parts, and with `limit_streams` all of it.
 
         Raises:
             HTTPBadRequest: the media type is another one, or names no valid boundary.
@@ -455,6 +489,27 @@ class BaseRequest(MutableMapping[str | RequestKey[Any], Any]):
         """Read the rest of the body and throw it away."""
         while await self.content.readany():
             pass
+
+    # -- before the answer
+
+    async def send_early_hints(self, headers: LooseHeaders) -> None:
+        """Tell the client what the answer will want, such as ``Link: </style.css>; rel=preload``,
+        while it is still being made (103, RFC 8297). It may be done several times.
+
+        Our own server sends the fields to clients of HTTP/1.1. A host with the ASGI extension for
+        early hints gets their Link fields; under other hosts, and to HTTP/1.0, nothing is sent.
+
+        Args:
+            headers: what is hinted; nothing about a body.
+
+        Raises:
+            RuntimeError: the head of the answer has been sent.
+            ValueError: fields that cannot be sent.
+        """
+        exchange = self._exchange
+        if exchange.state in (State.STARTED, State.ENDED, State.SWITCHED):
+            raise RuntimeError("Cannot send early hints: the head of the answer has been sent")
+        await exchange.inform(103, CIMultiDict(headers).items())
 
     # -- another like it
 
@@ -483,7 +538,7 @@ class BaseRequest(MutableMapping[str | RequestKey[Any], Any]):
         clone._host = self._host if host is None else host
         clone._remote = self._remote if remote is None else remote
         if client_max_size is not None:
-            clone._client_max_size = client_max_size
+            clone.client_max_size = client_max_size
         if client_max_fields is not None:
             clone._client_max_fields = client_max_fields
         return clone
@@ -510,7 +565,7 @@ class BaseRequest(MutableMapping[str | RequestKey[Any], Any]):
             keep_alive=head.keep_alive,
         )
         clone._state = None if self._state is None else dict(self._state)
-        clone._rel_url = url
+        clone._rel_url = url.relative() if url is not None and url.absolute else url
         clone._url = None
         if headers is not None:
             clone._cookies = clone._content_type = None
@@ -565,6 +620,14 @@ class BaseRequest(MutableMapping[str | RequestKey[Any], Any]):
     def task(self) -> "asyncio.Task[None]":
         """The task that handles this request; cancelling it cuts the connection."""
         return cast("asyncio.Task[None]", self._task)
+
+    async def wait_for_disconnection(self) -> None:
+        """Wait until the client has left; best in a task beside the one that answers.
+
+        Under a host that tells of it only behind the body, that is to be read first.
+        """
+        self._exchange.watch()
+        await self._exchange.gone
 
     def get_extra_info(self, name: str, default: Any = None) -> Any:
         """Look up a fact of the connection, such as ``peername`` or ``ssl_object``."""

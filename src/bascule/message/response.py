@@ -65,7 +65,8 @@ class Response(StreamResponse):
         self._compressed: bytes | None = None
         if content_type is not None and "charset" in content_type:
             raise ValueError("charset must not be in content_type argument")
-        if hdrs.CONTENT_TYPE in self._headers and (content_type or charset):
+        is_described = content_type is not None or charset is not None
+        if is_described and hdrs.CONTENT_TYPE in self._headers:
             raise ValueError(
                 "passing both Content-Type header and content_type or charset params is forbidden"
             )
@@ -179,6 +180,9 @@ class Response(StreamResponse):
         except BaseException:
             await self._close_payloads()
             raise
+
+    def _has_body(self) -> bool:
+        return self._body is not None
 
     def _has_whole_body(self) -> bool:
         """Whether the body is nothing or bytes, and no payload waits to be closed."""
@@ -297,7 +301,7 @@ def json_response(
         ValueError: more than one of data, text and body is given.
     """
     if data is not _MISSING:
-        if text is not None or body is not None:
+        if text or body:
             raise ValueError("only one of data, text, or body should be specified")
         text = dumps(data)
     return Response(

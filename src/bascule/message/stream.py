@@ -3,13 +3,14 @@
 Long, since each name of the reference's class stands here; what they do is in modules of its own.
 """
 
+import asyncio
 import math
 import warnings
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, MutableMapping
 from datetime import UTC, datetime
 from http import HTTPStatus
 from http.cookies import SimpleCookie
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar, overload
+from typing import Any, Protocol, TypeVar, overload
 
 from multidict import CIMultiDict, CIMultiDictProxy, istr
 
@@ -18,15 +19,12 @@ from ..wire import hdrs
 from ..wire.coding import ContentCoding
 from ..wire.conditions import ETag, dump_etag, parse_etag
 from ..wire.cookies import EXPIRED, set_morsel
-from ..wire.fields import dump_date, parse_content_type, parse_date
-from ..wire.framing import has_no_content
+from ..wire.fields import dump_content_type, dump_date, parse_content_type, parse_date
+from ..wire.framing import check_trailers, has_no_content
 from ..wire.grammar import HttpVersion, HttpVersion10, HttpVersion11
 from .compression import Compression
 from .deprecation import warn_deprecated
 from .keys import ResponseKey, warn_once_about_str
-
-if TYPE_CHECKING:
-    import asyncio
 
 __all__ = ["Answerable", "LooseHeaders", "StreamResponse"]
 
@@ -39,6 +37,9 @@ LooseHeaders = (
     | CIMultiDictProxy[str]
     | Iterable[tuple[str | istr, str]]
 )
+
+# Bytes of a piece that are compressed in the event loop: some 2 ms by gzip.
+_MOST_IN_LOOP = 64 * 1024
 
 _PHRASES = {status.value: status.phrase for status in HTTPStatus}
 
@@ -87,6 +88,9 @@ class StreamResponse(MutableMapping[str | ResponseKey[Any], Any]):
 
     # No __slots__ here: HTTPException is a response and an Exception, and two fixed layouts
     # do not combine in one class.
+
+    # Fields behind the body; few responses have any.
+    _trailers: CIMultiDict[str] | None = None
 
     def __init__(
         self,
@@ -234,6 +238,26 @@ class StreamResponse(MutableMapping[str | ResponseKey[Any], Any]):
         return self._cookies
 
     @property
+    def trailers(self) -> CIMultiDict[str]:
+        """Fields behind the body, for what is known only when it has been made, such as a digest.
+
+        They may be set until the answer is ended. Those that are there before `prepare`, perhaps
+        with an empty value, are announced in the field Trailer, unless that is set by hand, and
+        make a body of known length go in chunks; hosts with the ASGI extension for trailers get
+        them only when they were announced. Where there is no place for them they are not sent: to
+        HTTP/1.0, with a Content-Length set by hand, without a body, under other hosts. Whether the
+        client asked for them by ``TE: trailers`` does not count: proxies and clients may always
+        drop them (RFC 9110 section 6.5.1), so nothing should depend on them.
+
+        Raises:
+            ValueError: by `prepare` and `write_eof`, for fields that have to be known before the
+                body: those of framing, routing, authentication, content and the like.
+        """
+        if self._trailers is None:
+            self._trailers = CIMultiDict()
+        return self._trailers
+
+    @property
     def keep_alive(self) -> bool | None:
         """Whether the connection goes on after this answer; None before that is known."""
         return self._keep_alive
@@ -300,7 +324,7 @@ class StreamResponse(MutableMapping[str | ResponseKey[Any], Any]):
     @content_type.setter
     def content_type(self, value: str) -> None:
         _, parameters = self._parsed_content_type()
-        self._dump_content_type(str(value), parameters)
+        self._headers[hdrs.CONTENT_TYPE] = dump_content_type(str(value), parameters)
 
     @property
     def charset(self) -> str | None:
@@ -310,7 +334,7 @@ class StreamResponse(MutableMapping[str | ResponseKey[Any], Any]):
     @charset.setter
     def charset(self, value: str | None) -> None:
         media, parameters = self._parsed_content_type()
-        if hdrs.CONTENT_TYPE not in self._headers:
+        if media == "application/octet-stream":
             raise RuntimeError(
                 "Setting charset for application/octet-stream doesn't make sense, "
                 "setup content_type first"
@@ -319,7 +343,7 @@ class StreamResponse(MutableMapping[str | ResponseKey[Any], Any]):
             parameters.pop("charset", None)
         else:
             parameters["charset"] = str(value).lower()
-        self._dump_content_type(media, parameters)
+        self._headers[hdrs.CONTENT_TYPE] = dump_content_type(media, parameters)
 
     @property
     def last_modified(self) -> datetime | None:
@@ -364,10 +388,6 @@ class StreamResponse(MutableMapping[str | ResponseKey[Any], Any]):
     def _parsed_content_type(self) -> tuple[str, dict[str, str]]:
         media, parameters = parse_content_type(self._headers.get(hdrs.CONTENT_TYPE))
         return media, parameters
-
-    def _dump_content_type(self, media: str, parameters: dict[str, str]) -> None:
-        pairs = "".join(f"; {name}={value}" for name, value in parameters.items())
-        self._headers[hdrs.CONTENT_TYPE] = media + pairs
 
     # -- cookies
 
@@ -477,6 +497,34 @@ class StreamResponse(MutableMapping[str | ResponseKey[Any], Any]):
         """Make ready for a coding that was chosen: the length is not known any more."""
         self._headers.pop(hdrs.CONTENT_LENGTH, None)
 
+    async def _compress_late(self, coding: ContentCoding, request: Answerable) -> None:
+        """Compress an answer whose fields are complete; while its prepare hook runs, no later.
+
+        A stream to HTTP/1.0 is left as it is: its length would be missed there.
+        """
+        if request.version < HttpVersion11 and not self._has_whole_body():
+            return
+        compression = Compression(coding, is_live=True)
+        compression.choose(None, self._status)
+        if self._must_be_empty and not self._has_body():  # a declared length is that of another
+            await StreamResponse._start_compression(self, compression)
+        else:
+            await self._start_compression(compression)
+        if compression.coding is None:
+            return
+        self._compression = compression
+        self._headers[hdrs.CONTENT_ENCODING] = compression.coding
+        if hdrs.CONTENT_LENGTH not in self._headers and not self._must_be_empty:
+            self._headers[hdrs.TRANSFER_ENCODING] = "chunked"
+
+    def _has_body(self) -> bool:
+        """Whether it holds its body, and is not told it piece by piece."""
+        return False
+
+    def _has_whole_body(self) -> bool:
+        """Whether all of the body is known before it leaves."""
+        return False
+
     def _is_encoding(self) -> bool:
         """Whether pieces of the body are compressed on their way."""
         return self._compression is not None and self._compression.coding is not None
@@ -486,6 +534,8 @@ class StreamResponse(MutableMapping[str | ResponseKey[Any], Any]):
         headers = self._headers
         if self._keep_alive is None:
             self._keep_alive = exchange.keeps_alive
+        if self._trailers:
+            self._announce_trailers(self._trailers, request)
         self._declare_length()
         for morsel in (self._cookies or {}).values():
             headers.add(hdrs.SET_COOKIE, morsel.OutputString())
@@ -502,6 +552,15 @@ class StreamResponse(MutableMapping[str | ResponseKey[Any], Any]):
                     headers[hdrs.CONNECTION] = "keep-alive"
             elif not self._keep_alive:
                 headers[hdrs.CONNECTION] = "close"
+
+    def _announce_trailers(self, trailers: CIMultiDict[str], request: Answerable) -> None:
+        """Name the fields that come behind the body, and have it sent in chunks."""
+        check_trailers(trailers.items())
+        headers = self._headers
+        is_measured = hdrs.CONTENT_LENGTH in headers or has_no_content(self._status)
+        if request.version >= HttpVersion11 and not is_measured:
+            self._chunked = True
+            headers.setdefault(hdrs.TRAILER, ", ".join(dict.fromkeys(trailers)))
 
     def _declare_length(self) -> None:
         """Set the Content-Length where it is known; aiohttp has it in front of the cookies."""
@@ -544,7 +603,7 @@ class StreamResponse(MutableMapping[str | ResponseKey[Any], Any]):
         if self._exchange is None:
             raise RuntimeError("Cannot call write() before prepare()")
         if self._is_encoding():
-            data = self._compression.write(data)  # type: ignore[union-attr]  # asked just now
+            data = await self._encode(self._compression.write, data)  # type: ignore[union-attr]  # asked just now
             if not data:
                 return
         await self._exchange.write(data)
@@ -567,9 +626,29 @@ class StreamResponse(MutableMapping[str | ResponseKey[Any], Any]):
         if self._exchange is None:
             raise AssertionError("Response has not been started")
         if self._is_encoding():
-            data = self._compression.end(data)  # type: ignore[union-attr]  # asked just now
-        await self._exchange.write_eof(data)
+            data = await self._encode(self._compression.end, data)  # type: ignore[union-attr]  # asked just now
+        if self._trailers:
+            await self._exchange.write_eof(data, self._trailers.items())
+        else:
+            await self._exchange.write_eof(data)
         self._ended = True
+
+    async def _encode(self, encode: Callable[[Bytes], bytes], data: Bytes) -> bytes:
+        """Compress a piece, a large one in a thread; nothing where there is no body."""
+        if self._must_be_empty:
+            return b""
+        if len(data) <= _MOST_IN_LOOP:
+            return encode(data)
+        loop = asyncio.get_running_loop()
+        try:
+            return await loop.run_in_executor(None, encode, bytes(data))
+        except asyncio.CancelledError:
+            # The thread goes on with the encoder, which nobody else may use then, and what it makes
+            # is lost.
+            self._compression = None
+            if self._exchange is not None:
+                self._exchange.abort(RuntimeError("Compressing the answer was cancelled"))
+            raise
 
     @property
     def output_length(self) -> int:

@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 from ..message.exceptions import HTTPMethodNotAllowed, HTTPNotFound
 from ..message.request import BaseRequest
+from ..message.stream import LooseHeaders
 from ..wire import hdrs
 from .abstract import (
     AbstractRouter,
@@ -287,6 +288,11 @@ class UrlDispatcher(AbstractRouter, Mapping[str, AbstractResource]):
         show_index: bool = False,
         follow_symlinks: bool = False,
         append_version: bool = False,
+        index: str | None = None,
+        fallback: str | os.PathLike[str] | None = None,
+        headers: LooseHeaders | None = None,
+        max_age: int | None = None,
+        max_ranges: int = 1,
         middlewares: Iterable[RequestMiddleware] = (),
     ) -> AbstractResource:
         """Add a directory whose files answer GET and HEAD below a prefix.
@@ -299,7 +305,7 @@ class UrlDispatcher(AbstractRouter, Mapping[str, AbstractResource]):
             middlewares: around its handlers.
 
         Raises:
-            ValueError: there is no such directory.
+            ValueError: there is no such directory, or a bad option.
         """
         if not prefix.startswith("/"):
             raise AssertionError(prefix)
@@ -312,6 +318,11 @@ class UrlDispatcher(AbstractRouter, Mapping[str, AbstractResource]):
             show_index=show_index,
             follow_symlinks=follow_symlinks,
             append_version=append_version,
+            index=index,
+            fallback=fallback,
+            headers=headers,
+            max_age=max_age,
+            max_ranges=max_ranges,
         )
         resource.middlewares = tuple(middlewares)
         self.register_resource(resource)

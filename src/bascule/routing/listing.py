@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
+from ..asgi.wsgi import WsgiBridge
 from ..wire import hdrs
 from .abstract import AbstractRouter, AbstractView
 from .resources import DynamicResource
@@ -66,14 +67,17 @@ def _list_rows(router: AbstractRouter, host: str) -> Iterator[_Row]:
 
 
 def _list_resource(resource: AbstractResource, host: str) -> Iterator[_Row]:
-    directory = resource.get_info().get("directory")  # of static files
+    info = resource.get_info()
+    directory = info.get("directory")  # of static files
+    mounted = info.get("asgi_app")  # of a mount
     path = _describe_path(resource)
-    if directory is not None:
+    if directory is not None or mounted is not None:
         path = f"{path.rstrip('/')}/*"
     methods: dict[tuple[str, str], list[str]] = {}
     for route in resource:
         is_files = directory is not None and route.method in (hdrs.METH_GET, hdrs.METH_HEAD)
-        handler = f"files in {directory}" if is_files else _describe(route.handler)
+        handler = _describe(route.handler) if mounted is None else _describe_mounted(mounted)
+        handler = f"files in {directory}" if is_files else handler
         methods.setdefault((handler, _describe_options(route, resource)), []).append(route.method)
     for (handler, options), names in methods.items():
         name = resource.name or _NO_NAME
@@ -101,6 +105,12 @@ def _describe_options(route: AbstractRoute, resource: AbstractResource) -> str:
     if middlewares := (*resource.middlewares, *route.middlewares):
         options.append(f"middlewares=[{', '.join(map(_describe, middlewares))}]")
     return ", ".join(options)
+
+
+def _describe_mounted(app: Any) -> str:  # Any: an ASGI application of any kind
+    if isinstance(app, WsgiBridge):
+        return f"WSGI {_describe(app.application)}"
+    return f"ASGI {_describe(app)}"
 
 
 def _describe(function: Any) -> str:  # Any: whatever can be a handler or a middleware

@@ -1,13 +1,26 @@
 """How the paths of requests and the paths of resources are brought into one form to compare."""
 
 import re
+from contextvars import ContextVar
+from typing import Final
+from urllib.parse import quote
 
 from yarl import URL
 
 from ..message.request import BaseRequest
 from ..wire.grammar import split_target
 
-__all__ = ["decode_literal", "match_path", "quote_path", "unquote_value"]
+__all__ = [
+    "add_root",
+    "decode_literal",
+    "match_path",
+    "quote_path",
+    "root_path",
+    "unquote_value",
+]
+
+# Where the application that answers the request at hand is mounted, decoded; URLs begin with it.
+root_path: Final[ContextVar[str]] = ContextVar("bascule_root_path", default="")
 
 _ESCAPE = re.compile("%(?:2F|25)")
 _ESCAPED = {"%2F": "/", "%25": "%"}
@@ -42,6 +55,13 @@ def _strip_root(path: str, root_path: str) -> str:
 def quote_path(path: str) -> str:
     """Quote what a path may not hold as it is; escapes that are there stay."""
     return URL.build(path=path).raw_path.replace("%25", "%")
+
+
+def add_root(path: str) -> str:
+    """Put the root path in front of a quoted path that a URL is made of; outside requests there is
+    none."""
+    root = root_path.get()
+    return quote(root, safe="/:@!$&'()*+,;=~") + path if root else path
 
 
 def decode_literal(path: str) -> str:

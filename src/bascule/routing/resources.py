@@ -11,7 +11,7 @@ from ..message.request import BaseRequest
 from ..wire import hdrs
 from .abstract import AbstractView, ExpectHandler, HandlerOf, RequestMiddleware
 from .match import UrlMappingMatchInfo
-from .paths import decode_literal, match_path, quote_path, unquote_value
+from .paths import add_root, decode_literal, match_path, quote_path, unquote_value
 from .routes import AbstractResource, Resolved, ResourceRoute
 
 __all__ = [
@@ -142,8 +142,8 @@ class PlainResource(Resource):
         return {"path": self._path}
 
     def url_for(self) -> URL:  # type: ignore[override]  # as in aiohttp: a plain path has no parts
-        """Build the URL of the path, as registered."""
-        return URL.build(path=self._path, encoded=True)
+        """Build the URL of the path, as registered; within a request behind the root path."""
+        return URL.build(path=add_root(self._path), encoded=True)
 
 
 class DynamicResource(Resource):
@@ -241,14 +241,14 @@ class DynamicResource(Resource):
         return {"formatter": self._formatter, "pattern": self._pattern}
 
     def url_for(self, **parts: str) -> URL:
-        """Build a URL, the values quoted.
+        """Build a URL, the values quoted; within a request behind the root path.
 
         Raises:
             KeyError: a part is missing.
             TypeError: a part is not str.
         """
         quoted = {name: _quote_part(value) for name, value in parts.items()}
-        return URL.build(path=self._formatter.format_map(quoted), encoded=True)
+        return URL.build(path=add_root(self._formatter.format_map(quoted)), encoded=True)
 
 
 class PrefixResource(AbstractResource):

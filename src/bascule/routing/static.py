@@ -9,6 +9,7 @@ import posixpath
 import stat
 from base64 import urlsafe_b64encode
 from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path, PurePath
 from typing import Any
@@ -16,18 +17,19 @@ from urllib.parse import quote
 
 from yarl import URL
 
-from ..message.exceptions import HTTPForbidden, HTTPNotFound
-from ..message.files import FileResponse, make_wish
-from ..message.lookup import MISSING, Wish, find_file, is_missing
+from ..message.exceptions import HTTPForbidden, HTTPMovedPermanently, HTTPNotFound
+from ..message.files import FileResponse, check_max_ranges, make_wish
+from ..message.lookup import MISSING, Found, Wish, find_file, is_missing
 from ..message.request import BaseRequest
 from ..message.response import Response
-from ..message.stream import StreamResponse
+from ..message.stream import LooseHeaders, StreamResponse
 from ..wire import hdrs
 from .abstract import ExpectHandler, Handler
 from .match import UrlMappingMatchInfo
-from .paths import match_path, unquote_value
+from .paths import add_root, match_path, unquote_value
 from .resources import PrefixResource
 from .routes import AbstractRoute, Resolved, ResourceRoute
+from .static_options import StaticFields, StaticPages
 
 __all__ = ["StaticResource"]
 
@@ -37,6 +39,23 @@ _PAGE = (
 )
 # What stays as it is in the path of a link, besides letters and digits.
 _PLAIN_IN_LINKS = "/@:=+$,;!()*'&~"
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What a request asks of a directory.
+
+    Attributes:
+        filename: below the directory.
+        root: root path of the application.
+        url: of the request; only where it may be redirected.
+        wish: what is wanted of the file.
+    """
+
+    filename: str
+    root: str
+    url: URL | None
+    wish: Wish
 
 
 class StaticResource(PrefixResource):
@@ -55,9 +74,22 @@ class StaticResource(PrefixResource):
         show_index: answer a directory with a list of what is in it instead of 403.
         follow_symlinks: let symbolic links lead out of the directory.
         append_version: let `url_for` tell the content of the file.
+        index: name of the file that answers for a directory it lies in, ``index.html`` as a rule;
+            where there is none, or it may not be read, the directory is answered as without.
+            A path without a slash at its end is sent to that with one by 301, so that links in
+            the page are relative to the directory.
+        fallback: file below the directory that answers, with 200, paths where there is none: the
+            page of an application that finds its way by itself. Browsers ask for a page by naming
+            ``text/html`` in Accept, and get it; requests that take anything get it unless their
+            path ends in a name with a dot; scripts, images and data that are missing stay 404.
+        headers: fields of every answer with a file, also where it says that the client has it.
+        max_age: seconds that caches may keep a file for, told in Cache-Control unless `headers`
+            has one. The file of `fallback` is never to be kept without asking, since it names
+            what is new.
+        max_ranges: see `FileResponse`.
 
     Raises:
-        ValueError: there is no such directory.
+        ValueError: there is no such directory, or a bad option.
     """
 
     VERSION_KEY = "v"
@@ -73,6 +105,11 @@ class StaticResource(PrefixResource):
         show_index: bool = False,
         follow_symlinks: bool = False,
         append_version: bool = False,
+        index: str | None = None,
+        fallback: str | os.PathLike[str] | None = None,
+        headers: LooseHeaders | None = None,
+        max_age: int | None = None,
+        max_ranges: int = 1,
     ) -> None:
         super().__init__(prefix, name=name)
         self._directory = _find_directory(directory)
@@ -81,6 +118,9 @@ class StaticResource(PrefixResource):
         self._show_index = show_index
         self._follow_symlinks = follow_symlinks
         self._append_version = append_version
+        self._pages = StaticPages(index, fallback)
+        self._fields = StaticFields(headers, max_age)
+        self._max_ranges = check_max_ranges(max_ranges)
         self._routes: dict[str, ResourceRoute] = {}
         for method in (hdrs.METH_GET, hdrs.METH_HEAD):
             self._add_route(method, self._handle)
@@ -117,7 +157,7 @@ class StaticResource(PrefixResource):
     def url_for(  # type: ignore[override]  # as in aiohttp: it takes a path, and a flag
         self, *, filename: str | os.PathLike[str], append_version: bool | None = None
     ) -> URL:
-        """Build the URL of a file.
+        """Build the URL of a file; within a request behind the root path.
 
         Args:
             filename: below the directory; slashes in front of it are dropped.
@@ -127,7 +167,7 @@ class StaticResource(PrefixResource):
         name = filename.as_posix() if isinstance(filename, PurePath) else str(filename)
         name = name.lstrip("/")
         path = URL.build(path=f"/{name}").raw_path
-        url = URL.build(path=self._prefix.rstrip("/") + path, encoded=True)
+        url = URL.build(path=add_root(self._prefix.rstrip("/") + path), encoded=True)
         if self._append_version if append_version is None else append_version:
             version = self._find_version(name)
             if version is not None:
@@ -166,28 +206,89 @@ class StaticResource(PrefixResource):
         Raises:
             HTTPForbidden: a directory that is not listed, or a place that may not be looked into.
             HTTPNotFound: a name that leads out of the directory, or round in a circle.
+            HTTPMovedPermanently: a directory with an index whose path lacks the slash.
         """
-        filename, root = request.match_info["filename"], request._head.root_path
+        asked = _Asked(
+            request.match_info["filename"],
+            request._head.root_path,
+            None if self._pages.index is None else request.rel_url,
+            make_wish(request, 200, self._max_ranges),
+        )
         response: StreamResponse = await asyncio.get_running_loop().run_in_executor(
-            None, self._answer, filename, root, make_wish(request, 200)
+            None, self._answer, asked
         )
         return response
 
     # -- on the disk, in threads
 
-    def _answer(self, filename: str, root: str, wish: Wish) -> StreamResponse:
-        path = self._locate(filename)
+    def _answer(self, asked: "_Asked") -> StreamResponse:
+        path = self._locate(asked.filename)
         if path is None:
             raise HTTPNotFound
-        if "\\" in filename:  # what separates segments elsewhere is in no name here
-            return FileResponse._of_found(path, self._chunk_size, MISSING)
+        if "\\" in asked.filename:  # what separates segments elsewhere is in no name here
+            return self._respond(path, MISSING)
         try:
             if _is_directory(path):
-                return self._list(path, filename, root)
+                return self._answer_for_directory(path, asked)
         except PermissionError:
             raise HTTPForbidden from None
-        found = find_file(path, wish)
-        return FileResponse._of_found(path, self._chunk_size, found)
+        found = find_file(path, asked.wish)
+        if found.verdict.status == 404:
+            return self._fall_back(asked) or self._respond(path, found)
+        return self._respond(path, found)
+
+    def _answer_for_directory(self, path: Path, asked: "_Asked") -> StreamResponse:
+        """Answer with the index of a directory, else its list, else what is fallen back to."""
+        index = self._find_index(asked)
+        if index is not None:
+            return index
+        if not self._show_index:
+            response = self._fall_back(asked)
+            if response is not None:
+                return response
+            raise HTTPForbidden
+        return self._list(path, asked)
+
+    def _find_index(self, asked: "_Asked") -> StreamResponse | None:
+        name, url, wish = self._pages.index, asked.url, asked.wish
+        path = None if name is None else self._locate(f"{asked.filename}/{name}".lstrip("/"))
+        if path is None or url is None:
+            return None
+        has_slash = url.raw_path.endswith("/")
+        found = find_file(path, wish if has_slash else replace(wish, is_empty=True))
+        if found.verdict.status in (403, 404):
+            return None
+        if not has_slash:
+            query = f"?{url.raw_query_string}" if url.raw_query_string else ""
+            # Two slashes in front would be another host.
+            place = f"/{url.raw_path.lstrip('/')}/{query}"
+            raise HTTPMovedPermanently(URL(place, encoded=True))
+        return self._respond(path, found)
+
+    def _fall_back(self, asked: "_Asked") -> StreamResponse | None:
+        """Answer with the page for paths where there is nothing; None for who wants no page."""
+        name = self._pages.fallback
+        if name is None or not self._pages.falls_back(asked.filename, asked.wish.fields):
+            return None
+        path = self._locate(name)
+        found = MISSING if path is None else find_file(path, asked.wish)
+        if path is None or found.verdict.status == 404:
+            return None
+        return self._respond(path, found)
+
+    def _respond(self, path: Path, found: Found) -> FileResponse:
+        response = FileResponse(path, self._chunk_size, max_ranges=self._max_ranges)
+        response._adopt(found)
+        is_fallback = found.current is not None and self._is_fallback(path)
+        if found.current is not None:
+            self._fields.add_to(response.headers, found.verdict.status, is_fallback=is_fallback)
+        if is_fallback or (self._pages.fallback is not None and found.verdict.status == 404):
+            response.headers.add(hdrs.VARY, hdrs.ACCEPT)
+        return response
+
+    def _is_fallback(self, path: Path) -> bool:
+        name = self._pages.fallback
+        return name is not None and path == self._locate(name)
 
     def _locate(self, filename: str) -> Path | None:
         """Give the path of a file, symbolic links resolved; None when it leads outside."""
@@ -202,15 +303,13 @@ class StaticResource(PrefixResource):
             return path
         return None
 
-    def _list(self, path: Path, filename: str, root: str) -> StreamResponse:
+    def _list(self, path: Path, asked: "_Asked") -> StreamResponse:
         """Make the page of a directory; links begin with the root path of the application."""
-        if not self._show_index:
-            raise HTTPForbidden
         if path.is_relative_to(self._directory):
             place = path.relative_to(self._directory).as_posix()
         else:  # behind a symbolic link
-            place = posixpath.normpath(filename)
-        base = _quote(root) + self._prefix.rstrip("/")
+            place = posixpath.normpath(asked.filename)
+        base = _quote(asked.root) + self._prefix.rstrip("/")
         base += "" if place == "." else f"/{_quote(place)}"
         entries = "\n".join(
             f'<li><a href="{html.escape(f"{base}/{_quote(name)}", quote=False)}">'

@@ -29,6 +29,7 @@ from .deflate import DeflateSettings
 from .options import ConnectionOptions
 from .referee import Decoder, Incoming, judge
 from .refusals import dump_refusal
+from .sendfile import CannotSend, FileSender, has_sendfile
 
 __all__ = ["Connection", "Owner", "Phase"]
 
@@ -109,6 +110,7 @@ class Connection(asyncio.Protocol):
         "_reading",
         "_room",
         "_scheme",
+        "_sender",
         "_served",
         "_since",
         "_stalled_since",
@@ -142,6 +144,8 @@ class Connection(asyncio.Protocol):
         self._discarded = 0
         self._reading = True
         self._room: asyncio.Future[None] | None = None
+        # Writes to the socket beside the transport, which then has nothing to write.
+        self._sender: FileSender | None = None
         # Start of the wait that `check` measures, by the loop's clock.
         self._since = owner.now()
         # Bytes handed to the transport, and those of them that the peer has taken.
@@ -169,6 +173,8 @@ class Connection(asyncio.Protocol):
         if self._room is not None and not self._room.done():
             self._room.set_exception(cause)
             self._room.exception()  # retrieved here: nobody may be waiting for it any more
+        if self._sender is not None:
+            self._sender.stop(cause)
         if self._channel is not None:
             self._channel.lost(cause)
         if self._cycle is not None:
@@ -278,6 +284,8 @@ class Connection(asyncio.Protocol):
     def _is_stalled(self, now: float) -> bool:
         """Whether bytes are queued and the peer has taken none for `send_timeout`."""
         queued = self._transport.get_write_buffer_size() if self._transport is not None else 0
+        if self._sender is not None:
+            queued += self._sender.left
         taken = self._written - queued
         if not queued or taken != self._taken:
             self._taken, self._stalled_since = taken, now
@@ -414,6 +422,10 @@ class Connection(asyncio.Protocol):
         self._since = self._owner.now()
         self.resume_reading()
         return None
+
+    def forget_continue(self) -> None:
+        """The application has sent 100 Continue itself."""
+        self._continue = False
 
     def drained(self) -> None:
         """There is room for more of the body."""
@@ -619,7 +631,7 @@ class Connection(asyncio.Protocol):
         """
         transport = self._transport
         if transport is None or transport.is_closing():
-            raise ClientConnectionResetError("Cannot write to closing transport")
+            raise _closing()
         self._written += len(data)
         transport.write(data)
 
@@ -629,9 +641,70 @@ class Connection(asyncio.Protocol):
             self._room = self._loop.create_future()
         return self._room
 
+    @property
+    def sends_files(self) -> bool:
+        """Whether `send_file` is worth a try: not where bytes are encrypted on their way."""
+        return (
+            has_sendfile() and self._scheme == "http" and self.get_extra_info("socket") is not None
+        )
+
+    async def send_file(self, prefix: bytes, file: int, offset: int, count: int) -> int | None:
+        """Send bytes, and part of a file behind them; returns when the system has all of it.
+
+        Args:
+            prefix: the bytes in front.
+            file: descriptor.
+            offset: of the first byte.
+            count: of the bytes, at least 1.
+
+        Returns:
+            bytes of the file that were sent, fewer when it has become shorter; None when it cannot
+            be sent so, while the prefix was.
+
+        Raises:
+            ClientConnectionResetError: the connection is lost, or closing.
+            OSError: the file cannot be read.
+        """
+        transport = await self._wait_until_written()
+        sock = transport.get_extra_info("socket")
+        sender = self._sender = FileSender(sock, prefix, file, offset, count)
+        self._written += sender.left
+        try:
+            return await sender.run()
+        except CannotSend:
+            return None
+        except (ConnectionError, TimeoutError) as exc:
+            if isinstance(exc, ClientConnectionResetError):
+                raise
+            raise ClientConnectionResetError("Connection lost") from exc
+        finally:
+            self._written -= sender.left
+            self._sender = None
+
+    async def _wait_until_written(self) -> asyncio.Transport:
+        """Wait until the transport has nothing more to write; uvloop writes later as a rule."""
+        transport = self._transport
+        if transport is None or transport.is_closing():
+            raise _closing()
+        if transport.get_write_buffer_size():
+            transport.set_write_buffer_limits(high=0)
+            try:
+                while (room := self.room()) is not None:
+                    await asyncio.shield(room)
+            finally:
+                if not transport.is_closing():
+                    transport.set_write_buffer_limits()
+        if transport.is_closing():
+            raise _closing()
+        return transport
+
     def cut(self, cause: BaseException) -> None:
         """Drop the connection now."""
         self.abort()
+
+
+def _closing() -> ClientConnectionResetError:
+    return ClientConnectionResetError("Cannot write to closing transport")
 
 
 def _half_closed() -> ClientConnectionResetError:

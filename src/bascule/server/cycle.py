@@ -23,6 +23,7 @@ from ..wire.handshake import check_handshake, dump_accept, parse_extensions
 from ..wire.head import check_fields, dump_head, status_line
 from .channel import ChannelWire, SocketChannel
 from .deflate import Deflate, DeflateSettings, negotiate
+from .sendfile import descriptor_of
 
 __all__ = ["Cycle", "Wire"]
 
@@ -48,6 +49,16 @@ class Wire(ChannelWire, Protocol):
 
     def switch(self, channel: SocketChannel) -> None:
         """Hand all bytes behind the request to a channel."""
+
+    def forget_continue(self) -> None:
+        """The client is told to go on with its body: the first read need not do it."""
+
+    @property
+    def sends_files(self) -> bool:
+        """Whether `send_file` is worth a try."""
+
+    async def send_file(self, prefix: bytes, file: int, offset: int, count: int) -> int | None:
+        """Send bytes, and part of a file behind them; None when that could not be sent."""
 
     @property
     def transport(self) -> asyncio.Transport | None:
@@ -192,8 +203,31 @@ class Cycle(Exchange):
     def _push(self, head: AnswerHead) -> None:
         self._send(self._dump(head), b"", b"")
 
+    def _can_send(self, file: Any, offset: int, count: int) -> bool:
+        framing = self._framing if self._held is None else self._held.framing
+        return (
+            framing is not BodyFraming.CHUNKED
+            and self._wire.sends_files
+            and descriptor_of(file) is not None
+        )
+
+    async def _emit_file(
+        self, head: AnswerHead | None, file: Any, offset: int, count: int
+    ) -> int | None:
+        descriptor = descriptor_of(file)
+        assert descriptor is not None  # or `_can_send` would have said so
+        prefix = b"" if head is None else self._dump(head)
+        sent = await self._wire.send_file(prefix, descriptor, offset, count)
+        self.bytes_sent += len(prefix) + (sent or 0)
+        return sent
+
     async def _emit_inform(self, status: int, fields: list[tuple[str, str]]) -> None:
+        if status == 100:
+            self._wire.forget_continue()
         self._wire.write(dump_head(status_line(status, _INTERIM.get(status, "")), fields))
+        room = self._wire.room()
+        if room is not None:
+            await asyncio.shield(room)
 
     def _cut(self, cause: BaseException) -> None:
         self._wire.cut(cause)

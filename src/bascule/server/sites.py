@@ -240,9 +240,19 @@ class TCPSite(BaseSite):
 
 
 class UnixSite(BaseSite):
-    """A Unix domain socket at a path, which is removed when the site stops."""
+    """A Unix domain socket at a path, which is removed when the site stops.
 
-    __slots__ = ("_inode", "_path")
+    Args:
+        runner: as `BaseSite` takes it, and what is not named here.
+        path: of the socket; a stale one there is replaced.
+        mode: permissions of the socket, such as 0o660; None leaves them to the umask. aiohttp has
+            no such parameter.
+
+    Raises:
+        TypeError: `path` is none, or `mode`.
+    """
+
+    __slots__ = ("_inode", "_mode", "_path")
 
     def __init__(
         self,
@@ -252,13 +262,17 @@ class UnixSite(BaseSite):
         shutdown_timeout: float = _TIMEOUT,
         ssl_context: SSLContext | None = None,
         backlog: int = _BACKLOG,
+        mode: int | None = None,
     ) -> None:
         super().__init__(
             runner, shutdown_timeout=shutdown_timeout, ssl_context=ssl_context, backlog=backlog
         )
         if not isinstance(path, str | bytes | os.PathLike):
             raise TypeError(f"path should be a str or an os.PathLike, got {path!r:.200}")
+        if mode is not None and not isinstance(mode, int):
+            raise TypeError(f"mode should be an int such as 0o660, got {mode!r:.200}")
         self._path = path
+        self._mode = mode
         self._inode: tuple[int, int] | None = None
 
     @property
@@ -267,7 +281,11 @@ class UnixSite(BaseSite):
         return f"{self._scheme}://unix:{self._path}:"
 
     async def start(self) -> None:
-        """Bind and listen; a stale socket at the path is replaced."""
+        """Bind and listen; a stale socket at the path is replaced.
+
+        Raises:
+            OSError: the path is taken or cannot be bound, or its permissions not be set.
+        """
         await super().start()
         await self._open(
             asyncio.get_running_loop().create_unix_server(
@@ -279,6 +297,8 @@ class UnixSite(BaseSite):
             self._path,
         )
         self._inode = _read_inode(self._path)
+        if self._mode is not None:
+            os.chmod(self._path, self._mode)
 
     async def stop(self) -> None:
         """Stop listening, and remove the socket from the file system, if it is still ours."""

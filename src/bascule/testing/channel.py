@@ -2,8 +2,20 @@
 
 import asyncio
 
-from ..channel import Channel, ChannelOptions, ClientConnectionResetError, Payload
-from ..wire.frames import WSMessage, WSMsgType, make_message
+from ..channel import (
+    Channel,
+    ChannelOptions,
+    ChannelState,
+    ClientConnectionResetError,
+    Payload,
+)
+from ..wire.frames import (
+    WebSocketError,
+    WSCloseCode,
+    WSMessage,
+    WSMsgType,
+    make_message,
+)
 
 __all__ = ["MemoryChannel"]
 
@@ -13,7 +25,8 @@ _CLIENT = ChannelOptions(autoclose=True)
 class MemoryChannel(Channel):
     """One side of a WebSocket in memory; made in pairs.
 
-    Limits of the size of messages and heartbeats are without effect: there are no frames.
+    Heartbeats are without effect: there are no frames. A message that is too large ends it as it
+    would on a connection.
     """
 
     def __init__(self, options: ChannelOptions, *, subprotocol: str | None = None) -> None:
@@ -48,6 +61,10 @@ class MemoryChannel(Channel):
         await peer._room.wait()
         if not self._is_open():  # while it waited
             raise ClientConnectionResetError("Cannot write to closing transport")
+        limit = peer.options.max_size
+        if kind <= WSMsgType.BINARY and limit and (size := _measure(data)) >= limit:
+            peer._refuse(size, limit)
+            return
         peer._deliver(make_message(kind, data, peer.options.decode_text))
 
     def _put(self, message: WSMessage) -> None:
@@ -72,6 +89,21 @@ class MemoryChannel(Channel):
     def _cut(self, cause: BaseException) -> None:
         self._peer._lose(ClientConnectionResetError("Connection lost"))
 
+    def _refuse(self, size: int, limit: int) -> None:
+        """End it by a message of the peer that is too large."""
+        error = WebSocketError(
+            WSCloseCode.MESSAGE_TOO_BIG, f"Message size {size} exceeds limit {limit}"
+        )
+        is_open = self._state is ChannelState.OPEN
+        self._fail(error)
+        if is_open:
+            self._push_close(error.code, b"")
+
     def _answer_ping(self, data: bytes) -> None:
         if self._is_open():
             self._peer._deliver(WSMessage(WSMsgType.PONG, data, ""))
+
+
+def _measure(data: Payload) -> int:
+    """Give the size of a message in bytes."""
+    return len(data.encode("utf-8") if isinstance(data, str) else memoryview(data).cast("B"))

@@ -27,6 +27,8 @@ __all__ = [
 
 Fields = CIMultiDict[str] | CIMultiDictProxy[str]
 
+Span = tuple[int, int]
+
 ANY_ETAG: Final = "*"
 
 _VALUE = r"[\x21\x23-\x7e\x80-\xff]++"
@@ -69,11 +71,20 @@ class Verdict:
         status: 200 to go on, or 206, 304, 412, 416.
         start: of the bytes to send, inclusive.
         stop: of the bytes to send, exclusive.
+        parts: start and stop of each part to send, where there are several; else empty.
     """
 
     status: int
     start: int = 0
     stop: int = 0
+    parts: tuple[Span, ...] = ()
+
+    @property
+    def count(self) -> int:
+        """Bytes to send of the representation."""
+        if self.parts:
+            return sum(stop - start for start, stop in self.parts)
+        return self.stop - self.start
 
 
 # -- entity tags
@@ -172,10 +183,16 @@ def join_field(fields: Fields, name: str) -> str | None:
     return None if values is None else ", ".join(values)
 
 
-def judge(method: str, fields: Fields, current: Validators) -> Verdict:
+def judge(method: str, fields: Fields, current: Validators, *, max_ranges: int = 1) -> Verdict:
     """Hold the conditions of a request, in their order, against a representation that exists.
 
     Source: RFC 9110 section 13.2.2; a Range counts for GET alone (section 14.2).
+
+    Args:
+        method: of the request.
+        fields: of the request.
+        current: of the representation.
+        max_ranges: that one Range may ask for; more are refused.
     """
     safe = method in (hdrs.METH_GET, hdrs.METH_HEAD)
     expected = parse_etags(join_field(fields, hdrs.IF_MATCH))
@@ -193,7 +210,10 @@ def judge(method: str, fields: Fields, current: Validators) -> Verdict:
         if seen is not None and seen >= current.modified:
             return Verdict(304)
     if method == hdrs.METH_GET and _wants_part(fields, current):
-        return _select(fields[hdrs.RANGE], current.size)
+        asked = fields[hdrs.RANGE]
+        if max_ranges > 1 and "," in asked:
+            return _select_several(asked, current.size, max_ranges)
+        return _select(asked, current.size)
     return Verdict(200, 0, current.size)
 
 
@@ -233,11 +253,48 @@ def _wants_part(fields: Fields, current: Validators) -> bool:
 
 def _select(asked: str, size: int) -> Verdict:
     try:
-        part = parse_range(asked)
+        span = _clip(parse_range(asked), size)
     except ValueError:
         return Verdict(416)
+    return Verdict(416) if span is None else Verdict(206, *span)
+
+
+def _select_several(asked: str, size: int, max_ranges: int) -> Verdict:
+    """Choose the parts of a Range with commas; those that cannot be had are left out.
+
+    Source: RFC 9110 sections 14.2 and 15.3.7.2.
+    """
+    unit, _, value = asked.partition("=")
+    elements = [element for each in value.split(",") if (element := each.strip(" \t"))]
+    if not 0 < len(elements) <= max_ranges:
+        return Verdict(416)
+    try:
+        spans = [_clip(parse_range(f"{unit}={element}"), size) for element in elements]
+    except ValueError:
+        return Verdict(416)
+    parts = _coalesce([span for span in spans if span is not None])
+    if len(parts) == 1:
+        return Verdict(206, *parts[0])
+    return Verdict(206, parts=tuple(parts)) if parts else Verdict(416)
+
+
+def _clip(part: slice, size: int) -> Span | None:
+    """Give the bytes of a range that are there; None when there are none."""
     start = part.start
     if start < 0:
         start = max(0, size + start)
     stop = size if part.stop is None else min(part.stop, size)
-    return Verdict(206, start, stop) if start < stop else Verdict(416)
+    return (start, stop) if start < stop else None
+
+
+def _coalesce(spans: list[Span]) -> list[Span]:
+    """Join what overlaps or touches, so that no byte is sent twice; the rest keeps its order, each
+    in the place of the first that was joined."""
+    joined: list[tuple[int, int, int]] = []
+    for start, stop, place in sorted((*span, place) for place, span in enumerate(spans)):
+        if joined and start <= joined[-1][1]:
+            first, end, earliest = joined[-1]
+            joined[-1] = (first, max(end, stop), min(earliest, place))
+        else:
+            joined.append((start, stop, place))
+    return [(start, stop) for start, stop, _ in sorted(joined, key=lambda each: each[2])]

@@ -9,10 +9,13 @@ _TOKEN = r"[!#$%&'*+\-.^_`|~0-9A-Za-z]++"
 # RFC 9110 section 5.6.6, with optional space around the "=" as in aiohttp. Possessive: a piece
 # that does not match is given up at once and ends the reading, so that the work is linear.
 _TYPE = re.compile(rf"[ \t]*+({_TOKEN})[ \t]*+")
-_PIECE = re.compile(
-    rf";[ \t]*+(?:(?P<name>{_TOKEN})[ \t]*+=[ \t]*+"
-    rf'(?:"(?P<quoted>(?:[^"\\]|\\.)*+)"|(?P<token>{_TOKEN}))[ \t]*+)?+',
-    re.DOTALL,
+_ESCAPED, _RAW = (
+    re.compile(
+        rf";[ \t]*+(?:(?P<name>{_TOKEN})[ \t]*+=[ \t]*+"
+        rf'(?:"(?P<quoted>{quoted})"|(?P<token>{_TOKEN}))[ \t]*+)?+',
+        re.DOTALL,
+    )
+    for quoted in (r'(?:[^"\\]|\\.)*+', r'[^"]*+')
 )
 _ESCAPE = re.compile(r'\\(["\\])')
 # RFC 8187 section 3.2.1; ISO-8859-1 is from its predecessor, RFC 5987.
@@ -31,6 +34,8 @@ def parse_content_disposition(value: str) -> tuple[str | None, dict[str, str]]:
 
     In a quoted string only ``\"`` and ``\\`` are escapes, since browsers send any other backslash
     as it is (``C:\dir``); what they percent-encode in names (``%22``, ``%0D``, ``%0A``) stays so.
+    They do the same with one at the end of a name (``name="dir\"; filename="a"``): where reading
+    it as an escape leads nowhere, no backslash is one, as in aiohttp.
 
     An extended parameter (``filename*=UTF-8''...``) is decoded and stands under its plain name.
     When both are there, ``form-data`` takes the plain one (RFC 7578 forbids the other, so that a
@@ -46,10 +51,16 @@ def parse_content_disposition(value: str) -> tuple[str | None, dict[str, str]]:
         syntax is wrong or a parameter comes twice.
     """
     match = _TYPE.match(value)
-    parameters = _parse_parameters(value, match.end()) if match else None
-    if match is None or parameters is None:
+    if match is None:
+        return None, {}
+    parameters = _parse_parameters(value, match.end(), _ESCAPED)
+    if parameters is None and "\\" in value:
+        parameters = _parse_parameters(value, match.end(), _RAW)
+    if parameters is None:
         return None, {}
     kind = match[1].lower()
+    if "*" not in value:
+        return kind, parameters
     plain: dict[str, str] = {}
     extended: dict[str, str] = {}
     for name, text in (_join_sections(parameters) | parameters).items():
@@ -60,13 +71,13 @@ def parse_content_disposition(value: str) -> tuple[str | None, dict[str, str]]:
     return kind, extended | plain if kind == "form-data" else plain | extended
 
 
-def _parse_parameters(value: str, position: int) -> dict[str, str] | None:
+def _parse_parameters(value: str, position: int, piece: re.Pattern[str]) -> dict[str, str] | None:
     """Read ``; name=value`` pieces to the end; None when something else or a name twice is there.
 
     A piece may be empty (RFC 9110 section 5.6.6).
     """
     parameters: dict[str, str] = {}
-    while match := _PIECE.match(value, position):
+    while match := piece.match(value, position):
         position = match.end()
         name, quoted = match["name"], match["quoted"]
         if name is None:
@@ -74,7 +85,9 @@ def _parse_parameters(value: str, position: int) -> dict[str, str] | None:
         name = name.lower()
         if name in parameters:
             return None
-        parameters[name] = match["token"] if quoted is None else _ESCAPE.sub(r"\1", quoted)
+        if quoted is not None and "\\" in quoted and piece is _ESCAPED:
+            quoted = _ESCAPE.sub(r"\1", quoted)
+        parameters[name] = match["token"] if quoted is None else quoted
     return parameters if position == len(value) else None
 
 

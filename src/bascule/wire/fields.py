@@ -2,11 +2,12 @@
 
 import codecs
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from email.utils import formatdate, parsedate_to_datetime
 
 __all__ = [
+    "dump_content_type",
     "dump_date",
     "find_charset",
     "parse_codings",
@@ -23,6 +24,7 @@ _PARAMETER = re.compile(
     r'(?:"(?P<quoted>(?:[^"\\]|\\.)*+)"|(?P<token>[^;" \t]*+)))?[ \t]*+'
 )
 _MEDIA = re.compile(r"[!#$%&'*+\-.^_`|~0-9a-z]++/[!#$%&'*+\-.^_`|~0-9a-z]++")
+_TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]++")
 _NO_CHARSETS = frozenset({"idna", "punycode", "raw-unicode-escape", "undefined", "unicode-escape"})
 _ESCAPE = re.compile(r"\\(.)")
 _WEIGHT = re.compile(r"0(?:\.[0-9]{0,3})?|1(?:\.0{0,3})?")
@@ -69,6 +71,17 @@ def parse_content_type(value: str | None) -> tuple[str, dict[str, str]]:
         if text:
             parameters.setdefault(name, text)  # the first counts, as in aiohttp
     return media, parameters
+
+
+def dump_content_type(media: str, parameters: Mapping[str, str]) -> str:
+    """Write a media type and its parameters; values that are no tokens are quoted."""
+    return media + "".join(f"; {name}={_dump_value(text)}" for name, text in parameters.items())
+
+
+def _dump_value(text: str) -> str:
+    if not text or _TOKEN.fullmatch(text) is not None:
+        return text
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
 def find_charset(name: str) -> str:

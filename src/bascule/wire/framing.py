@@ -1,16 +1,63 @@
-"""How the body of an answer is framed, and what its fields may say of that."""
+"""How the body of an answer is framed, and what the fields around it may say."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from enum import Enum
+
+from .head import check_fields
 
 __all__ = [
     "BodyFraming",
     "asks_to_close",
+    "check_interim",
+    "check_trailers",
     "clean_framing",
     "declared_length",
     "has_field",
     "has_no_content",
 ]
+
+# Fields that have to be known before the body is read, or handled before it is forwarded: they
+# frame the message, route it, tell who asks or answers, modify the request, control the response,
+# or describe the content (RFC 9110 section 6.5.1).
+_NO_TRAILERS = frozenset(
+    {
+        "transfer-encoding",
+        "content-length",
+        "connection",
+        "keep-alive",
+        "proxy-connection",
+        "te",
+        "trailer",
+        "upgrade",
+        "host",
+        "forwarded",
+        "via",
+        "max-forwards",
+        "http2-settings",
+        "authorization",
+        "proxy-authorization",
+        "www-authenticate",
+        "proxy-authenticate",
+        "cookie",
+        "set-cookie",
+        "cache-control",
+        "expect",
+        "pragma",
+        "range",
+        "age",
+        "date",
+        "expires",
+        "location",
+        "refresh",
+        "retry-after",
+        "vary",
+        "warning",
+    }
+)
+_NO_TRAILER_PREFIXES = ("content-", "if-", "accept-", "access-control-", "sec-", "x-forwarded-")
+# Their own definitions let them stand there: RFC 9530 section 2, RFC 9110 section 14.3; the last,
+# of RFC 1864, is one that senders knew of old.
+_TRAILERS_ALL_THE_SAME = frozenset({"content-digest", "accept-ranges", "content-md5"})
 
 
 class BodyFraming(Enum):
@@ -75,3 +122,37 @@ def clean_framing(fields: list[tuple[str, str]], framing: BodyFraming, length: i
         else:
             kept.append((name, value))
     fields[:] = kept
+
+
+def check_trailers(fields: Collection[tuple[str, str]]) -> None:
+    """Refuse fields that may not stand behind a body.
+
+    Source: RFC 9110 section 6.5.1.
+
+    Raises:
+        ValueError: one of them is about framing, routing, authentication, the request, the
+            response or the content; or cannot be sent at all.
+    """
+    check_fields(fields)
+    for name, _ in fields:
+        low = name.lower()
+        if low in _NO_TRAILERS or (
+            low.startswith(_NO_TRAILER_PREFIXES) and low not in _TRAILERS_ALL_THE_SAME
+        ):
+            raise ValueError(
+                f"Not a field for trailers, which come behind the body: {name!r:.100}; "
+                "it has to be known before (RFC 9110 section 6.5.1)"
+            )
+
+
+def check_interim(fields: Iterable[tuple[str, str]]) -> None:
+    """Refuse fields that would frame a body in an answer that has none.
+
+    Source: RFC 9110 section 8.6; RFC 9112 section 6.1.
+
+    Raises:
+        ValueError: there is a Content-Length or a Transfer-Encoding.
+    """
+    for name, _ in fields:
+        if name.lower() in ("content-length", "transfer-encoding"):
+            raise ValueError(f"An interim answer has no body, and so no {name!r:.100}")

@@ -1,6 +1,7 @@
 """Multipart bodies: a push parser from bytes to the events of their parts."""
 
 import re
+import sys
 from dataclasses import dataclass
 from enum import IntEnum, auto
 
@@ -24,6 +25,16 @@ _MAX_BOUNDARY_SIZE = 70
 # The "--" of a close delimiter, transport padding, CRLF. No composer sends padding, so that its
 # bound is small; it is ours.
 _MAX_LINE_REST = 72
+# Fields that say what a part is: where one comes twice, a guard in front may believe the other.
+_SINGLE_FIELDS = frozenset(
+    {
+        "content-disposition",
+        "content-encoding",
+        "content-length",
+        "content-transfer-encoding",
+        "content-type",
+    }
+)
 # All control characters but HTAB (RFC 9110 section 5.5); lines are split at CRLF before.
 _CONTROLS = bytes([*range(9), *range(0x0A, 0x20), 0x7F])
 
@@ -140,9 +151,13 @@ class MultipartParser:
     Once an error is raised, every later call raises it again. The events of the call that raises
     are not delivered, since most refuse a body with an error as a whole; who hands out parts as
     they come gets them from `salvage`.
+
+    Attributes:
+        has_more: a batch is full, and the bytes fed so far may hold more: feed ``b""`` next.
     """
 
     __slots__ = (
+        "_batch_size",
         "_boundary",
         "_buffer",
         "_delimiter",
@@ -156,15 +171,20 @@ class MultipartParser:
         "_preamble_size",
         "_searched",
         "_state",
+        "has_more",
     )
 
-    def __init__(self, boundary: bytes, *, limits: Limits = Limits()) -> None:
+    def __init__(
+        self, boundary: bytes, *, limits: Limits = Limits(), batch_size: int = sys.maxsize
+    ) -> None:
         """Make a parser for a body with this boundary.
 
         Args:
             boundary: as in the Content-Type, unquoted: 1 to 70 printable ASCII characters, the
                 last of them no space.
             limits: bounds of the body.
+            batch_size: about how many events are given at once: the smallest parts have nine
+                bytes and three events.
 
         Raises:
             MultipartError: no valid boundary.
@@ -176,6 +196,8 @@ class MultipartParser:
         self._boundary = b"--" + boundary
         self._delimiter = b"\r\n" + self._boundary
         self._limits = limits
+        self._batch_size = batch_size
+        self.has_more = False
         self._state = _State.PREAMBLE
         # The first delimiter needs no CRLF in front of it: this one stands for it.
         self._buffer = b"\r\n"
@@ -194,17 +216,28 @@ class MultipartParser:
         Raises:
             MultipartError: the bytes break a rule or a limit, now or in a call before.
         """
-        self._buffer = self._buffer + data if self._buffer else data
+        if data:
+            rest = self._buffer[self._position :]
+            self._buffer = rest + data if rest else data
+            self._position = 0
+        self.has_more = True
         try:
-            while (found := _SCANNERS[self._state](self)) is not None:
+            while len(self._events) < self._batch_size:
+                found = _SCANNERS[self._state](self)
+                if found is None:
+                    self._forget_read()
+                    break
                 self._state = _TRANSITIONS[self._state, found]
         except MultipartError as error:
             self._fail(error)
             raise
-        self._buffer = self._buffer[self._position :]
-        self._position = 0
         events, self._events = self._events, []
         return events
+
+    def _forget_read(self) -> None:
+        self._buffer = self._buffer[self._position :]
+        self._position = 0
+        self.has_more = False
 
     def close(self) -> list[Event]:
         """Take the end of the body; give the event it completes, if any.
@@ -244,6 +277,7 @@ class MultipartParser:
         self._state = _State.FAILED
         self._buffer = b""
         self._position = 0
+        self.has_more = False
 
     def _copy_failure(self) -> MultipartError:
         message, too_large = self._failure
@@ -296,6 +330,8 @@ class MultipartParser:
             self._head_size += end + 2 - start
             if end == start:
                 self._position = end
+                if len(self._fields) > 1:
+                    _check_repeats(self._fields)
                 self._events.append(PartBegin(tuple(self._fields)))
                 return _Found.EMPTY_LINE
             self._add_field(buffer[start:end])
@@ -389,3 +425,12 @@ def _parse_field(line: bytes) -> tuple[str, str]:
     if not colon or not is_token(name) or len(line.translate(None, _CONTROLS)) != len(line):
         raise MultipartError(f"Invalid HTTP header: {line[:100]!r}")
     return name, value.strip(" \t")
+
+
+def _check_repeats(fields: list[tuple[str, str]]) -> None:
+    seen = set()
+    for name, _ in fields:
+        lowered = name.lower()
+        if lowered in seen and lowered in _SINGLE_FIELDS:
+            raise MultipartError(f"Duplicate {name!r} header found")
+        seen.add(lowered)
