@@ -2,7 +2,7 @@
 
 import asyncio
 import gc
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Generator, Iterator
 from contextlib import AsyncExitStack
 from typing import Any
 
@@ -52,14 +52,37 @@ def pytest_make_parametrize_id(val: object) -> str | None:
     return None
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Escape what was logged or printed and is no text: reports travel between processes."""
+    report = yield
+    report.sections = [(name, _escape(text)) for name, text in report.sections]
+    return report
+
+
+def _escape(text: str) -> str:
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--matrix", action="store_true", help="run on all hosts, not the usual ones")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line(
+        "markers", "every_host: run on all hosts also without --matrix, as one of its kind"
+    )
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Let tests that serve an application run on each host in turn."""
     if "serve" in metafunc.fixturenames:
-        names = [*HOSTS, *MATRIX] if metafunc.config.getoption("--matrix") else [*HOSTS]
+        is_for_all = metafunc.definition.get_closest_marker("every_host") is not None
+        names = [*HOSTS]
+        if is_for_all or metafunc.config.getoption("--matrix"):
+            names += MATRIX
         metafunc.parametrize("serve", names, indirect=True)
 
 

@@ -9,10 +9,9 @@ import gzip
 import tracemalloc
 import weakref
 import zlib
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from email.mime.multipart import MIMEMultipart
 from email.mime.text import MIMEText
-from itertools import pairwise
 from typing import Any
 
 import aiohttp
@@ -24,37 +23,10 @@ from multidict import CIMultiDict, CIMultiDictProxy
 from bascule import BodyPartReader, MultipartReader, web
 from bascule.streams import StreamReader
 from bascule.wire.multipart import Limits, MultipartError, MultipartParser
+from support.bodies import MIB, Body, cut, find_peak, repeat
 
-MIB = 2**20
 MIXED = "multipart/mixed; boundary=B"
 FORM = "multipart/form-data; boundary=B"
-
-
-class Body:
-    """A body that comes piece by piece, each when its reader asks for more.
-
-    Attributes:
-        stream: of it.
-        given: how many bytes were asked for.
-    """
-
-    def __init__(self, pieces: Iterable[bytes]) -> None:
-        self._pieces = iter(pieces)
-        self.stream = StreamReader(source=self)
-        self.given = 0
-
-    def starved(self) -> Awaitable[None]:
-        return self._feed()
-
-    def drained(self) -> None: ...
-
-    async def _feed(self) -> None:
-        piece = next(self._pieces, None)
-        if piece is None:
-            self.stream.feed_eof()
-        else:
-            self.given += len(piece)
-            self.stream.feed_data(piece)
 
 
 def read(*pieces: bytes, content_type: str = MIXED, **more: Any) -> MultipartReader:
@@ -73,11 +45,6 @@ def dump(parts: Iterable[tuple[Mapping[str, str], bytes]], boundary: str = "B") 
         lines = "".join(f"{name}: {value}\r\n" for name, value in fields.items())
         body += mark + b"\r\n" + lines.encode() + b"\r\n" + data + b"\r\n"
     return body + mark + b"--\r\n"
-
-
-def cut(body: bytes, cuts: Iterable[int]) -> list[bytes]:
-    edges = [0, *sorted(i % (len(body) + 1) for i in cuts), len(body)]
-    return [body[a:b] for a, b in pairwise(edges) if a < b]
 
 
 async def tell(reader: MultipartReader) -> list[Any]:
@@ -527,22 +494,6 @@ async def test_a_charset_field_that_is_none_is_refused(charset: bytes) -> None:
 
 
 # -- bodies that mean no good
-
-
-async def find_peak(work: Awaitable[Any]) -> int:
-    """Give how many bytes were held at most while something ran."""
-    tracemalloc.start()
-    try:
-        await work
-        return tracemalloc.get_traced_memory()[1]
-    finally:
-        tracemalloc.stop()
-
-
-def repeat(start: bytes, piece: bytes, size: int = 32 * MIB) -> Iterator[bytes]:
-    yield start
-    for _ in range(0, size, len(piece)):
-        yield piece
 
 
 @pytest.mark.parametrize(

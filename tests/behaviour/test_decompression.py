@@ -1,16 +1,34 @@
 """Request bodies that come compressed, on every host."""
 
 import gzip
+import time
 import tracemalloc
 import zlib
+from functools import cache
 from typing import Any
 
 import brotli  # type: ignore[import-untyped,unused-ignore]
 import pytest
 
 from bascule import web
+from bascule.message import decompression
+from bascule.testing import Client
+from bascule.wire.coding import zstd
+
+assert zstd is not None, "the tests need backports.zstd"
 
 PLAIN = b"hello " * 1000
+
+
+def zstd_with_window(data: bytes, bits: int) -> bytes:
+    assert zstd is not None
+    machine = zstd.ZstdCompressor(options={zstd.CompressionParameter.window_log: bits})
+    made: bytes = machine.compress(data) + machine.flush()
+    return made
+
+
+# A frame that decoders skip (RFC 8878 section 3.1.2).
+SKIPPED = b"\x50\x2a\x4d\x18\x04\x00\x00\x00skip"
 
 
 def raw_deflate(data: bytes) -> bytes:
@@ -34,6 +52,14 @@ GOOD = [
     ("deflate", zlib.compress(PLAIN), PLAIN),
     ("deflate", raw_deflate(PLAIN), PLAIN),
     ("br", brotli.compress(PLAIN), PLAIN),
+    ("zstd", zstd.compress(PLAIN), PLAIN),
+    ("ZStd", zstd.compress(PLAIN) + zstd.compress(b"more"), PLAIN + b"more"),
+    ("zstd", SKIPPED + zstd.compress(PLAIN) + SKIPPED, PLAIN),
+    ("zstd", zstd.compress(PLAIN * 40) * 2, PLAIN * 80),
+    ("zstd", zstd_with_window(PLAIN, 23), PLAIN),
+    ("zstd", zstd.compress(b"") * 99 + zstd.compress(b"more"), b"more"),
+    ("zstd", zstd.compress(b""), b""),
+    ("zstd", b"", b""),
     ("gzip", gzip.compress(b""), b""),
     ("gzip", b"", b""),
     # What is not known is left as it is.
@@ -68,6 +94,14 @@ BAD = [
     ("br", PLAIN),
     ("br", brotli.compress(PLAIN)[:-1]),
     ("br", brotli.compress(PLAIN) + b"junk"),
+    ("zstd", PLAIN),
+    ("zstd", zstd.compress(PLAIN)[:-1]),
+    ("zstd", zstd.compress(PLAIN)[:3]),
+    ("zstd", zstd.compress(PLAIN) + b"junk"),
+    ("zstd", zstd.compress(PLAIN) + zstd.compress(PLAIN)[:-1]),
+    ("zstd", zstd.compress(b"") * 101),
+    ("zstd", zstd.compress(b"x") * 200),
+    ("zstd", zstd_with_window(PLAIN, 24)),
 ]
 
 
@@ -80,11 +114,23 @@ async def test_a_broken_body_is_refused(serve: Any, coding: str, sent: bytes, ca
     assert not [record for record in caplog.records if record.levelname == "ERROR"]
 
 
-@pytest.mark.parametrize("coding", ["gzip", "deflate", "br"])
+@cache
+def bomb_of(coding: str) -> bytes:
+    """Give fifty megabytes as some thousand bytes, which takes longer than to stop them."""
+    compress: Any = {
+        "gzip": gzip.compress,
+        "deflate": zlib.compress,
+        "br": brotli.compress,
+        "zstd": zstd.compress,
+    }[coding]
+    made: bytes = compress(bytes(50_000_000))
+    return made
+
+
+@pytest.mark.parametrize("coding", ["gzip", "deflate", "br", "zstd"])
 async def test_a_bomb_is_stopped_by_the_limit(serve: Any, coding: str) -> None:
-    """Fifty megabytes come as some thousand bytes; memory stays near the limit."""
-    compress = {"gzip": gzip.compress, "deflate": zlib.compress, "br": brotli.compress}[coding]
-    bomb = compress(bytes(50_000_000))
+    """Memory stays near the limit."""
+    bomb = bomb_of(coding)
     client = await serve(echo(client_max_size=2**20))
     tracemalloc.start()
     try:
@@ -138,3 +184,25 @@ async def test_decoding_can_be_switched_off(serve: Any) -> None:
     client = await serve(echo(), auto_decompress=False)
     answer = await client.post("/", fields={"Content-Encoding": "gzip"}, body=b"as it is")
     assert answer.body == b"as it is"
+
+
+@pytest.mark.parametrize(
+    ("coding", "library"), [("br", "_HAS_BROTLI"), ("zstd", "zstd")], ids=["br", "zstd"]
+)
+async def test_without_its_library_a_coding_is_refused(
+    serve: Any, coding: str, library: str, monkeypatch: Any
+) -> None:
+    monkeypatch.setattr(decompression, library, None)
+    answer = await (await serve(echo())).post("/", fields={"Content-Encoding": coding}, body=b"x")
+    assert (answer.status, answer.text) == (400, f"400: Can not decode content-encoding: {coding}")
+
+
+async def test_tiny_members_are_decoded_in_time() -> None:
+    """Each leaves what is behind it as a copy: of a body in one piece that would take minutes."""
+    count = 100_000
+    body = gzip.compress(b"x", 0, mtime=0) * count
+    async with Client(echo()) as client:
+        start = time.process_time()
+        answer = await client.post("/", headers={"Content-Encoding": "gzip"}, data=body)
+        assert await answer.read() == b"x" * count
+        assert time.process_time() - start < 8

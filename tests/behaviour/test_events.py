@@ -81,6 +81,7 @@ async def prepared_by_hand(request: web.Request) -> web.StreamResponse:
 
 
 @pytest.mark.parametrize("handler", [in_context, of_an_iterable, prepared_by_hand])
+@pytest.mark.every_host
 async def test_each_form_streams_events(serve: Any, handler: Any) -> None:
     app = web.Application()
     app.router.add_get("/", handler)

@@ -60,6 +60,7 @@ async def test_a_file_is_sent_with_what_is_known_of_it(serve: Any, root: Path) -
 
 
 @pytest.mark.parametrize("name", ["ten.txt", "empty.txt", "big.bin"])
+@pytest.mark.every_host
 async def test_head_tells_what_get_would(serve: Any, root: Path, name: str) -> None:
     client = await serve(file_app(root / name))
     answer, head = await client.get("/"), await client.request("HEAD", "/")
@@ -70,10 +71,11 @@ async def test_head_tells_what_get_would(serve: Any, root: Path, name: str) -> N
     for fields in (answer.fields, head.fields):
         for field in unstable:
             fields.pop(field, None)
-    assert head.fields == answer.fields
+    assert dict(head.fields) == dict(answer.fields)  # hosts put their own wherever they like
 
 
 @pytest.mark.parametrize("chunk_size", [1000, 65536, 10**9])
+@pytest.mark.every_host
 async def test_big_files_are_sent_whole_and_in_part(
     serve: Any, root: Path, chunk_size: int
 ) -> None:

@@ -50,6 +50,7 @@ async def read_whole(request: web.Request) -> web.Response:
     return web.json_response(await tell(await request.multipart()))
 
 
+@pytest.mark.every_host
 async def test_parts_are_streamed_whatever_the_limit(serve: Any) -> None:
     client = await serve(make_app(read_sizes, client_max_size=1000))
     body = dump([("a", b"x" * 300_000), ("b", b""), ("c", b"y" * 9)])

@@ -15,7 +15,8 @@ import pytest
 from bascule import web
 from bascule.testing import MemoryExchange
 from support import wire
-from support.files import BIG, file_app, make_root, memory_handling, static_app
+from support.features import Feature
+from support.files import BIG, file_app, make_root, memory_handling, put, static_app
 
 needs_descriptors = pytest.mark.skipif(
     not Path("/proc/self/fd").exists(), reason="open files are looked up in /proc"
@@ -136,8 +137,7 @@ async def test_a_file_that_shrinks_is_cut(serve: Any, root: Path) -> None:
     app = file_app(root / "big.bin", chunk_size=50_000)
     app.on_response_prepare.append(shrink)
     client = await serve(app)
-    if client.host == "asgi":
-        pytest.skip("httpx's transport tells of no cut")
+    client.require(Feature.CUTS)
     with pytest.raises(ConnectionResetError):
         await client.get("/")
 
@@ -179,3 +179,77 @@ async def test_no_file_is_opened_in_the_event_loop(serve: Any, root: Path) -> No
     ours = [(path, thread) for path, thread in opened if path.startswith(str(root))]
     assert {Path(path).name for path, _ in ours} == {"ten.txt", "big.bin", "sub"}
     assert [path for path, thread in ours if thread == here] == []
+
+
+class _Hops(ThreadPoolExecutor):
+    """Threads that count what is done in them."""
+
+    count = 0
+
+    def submit(self, *args: Any, **kwargs: Any) -> Any:
+        self.count += 1
+        return super().submit(*args, **kwargs)
+
+
+async def count_hops(app: web.Application, method: str, target: str, **fields: str) -> int:
+    """Give how often a request to an application in memory goes to a thread."""
+    exchange = MemoryExchange(method, target, fields=fields)
+    with _Hops(1) as threads:
+        asyncio.get_running_loop().set_default_executor(threads)
+        await exchange.answered_by(memory_handling(app))
+    return threads.count
+
+
+@pytest.mark.parametrize(
+    ("method", "target", "fields"),
+    [
+        ("GET", "/static/ten.txt", {}),
+        ("GET", "/static/sub/../in", {}),
+        ("GET", "/static/style.css", {"Accept-Encoding": "gzip"}),
+        ("GET", "/static/ten.txt", {"Range": "bytes=1-2,4-5"}),
+        ("GET", "/static/big.bin", {"Range": "bytes=1-65536"}),
+        ("GET", "/static/big.bin", {"If-None-Match": "*"}),
+        ("HEAD", "/static/big.bin", {}),
+        ("GET", "/static/sub/", {}),
+        ("GET", "/static/sub", {}),
+        ("GET", "/static/more", {}),
+        ("GET", "/static/missing", {}),
+        ("GET", "/static/missing", {"Accept": "text/plain"}),
+    ],
+    ids=str,
+)
+async def test_one_hop_to_a_thread_is_enough(
+    root: Path, method: str, target: str, fields: dict[str, str]
+) -> None:
+    """To resolve the name, look for neighbours, open, measure and read what is not much."""
+    (root / "in").symlink_to("ten.txt")
+    put(root, "sub/index.html", b"index")
+    put(root, "more/a", b"")
+    app = static_app(
+        root, index="index.html", fallback="ten.txt", show_index=True, max_age=3, max_ranges=2
+    )
+    assert await count_hops(app, method, target, **fields) == 1
+
+
+async def test_a_handler_s_file_takes_one_hop(root: Path) -> None:
+    assert await count_hops(file_app(root / "ten.txt"), "GET", "/") == 1
+
+
+async def test_big_files_are_closed_in_a_thread_too(root: Path) -> None:
+    """Beyond that there is a hop for each piece that is read, where it cannot be sent otherwise."""
+    pieces = -(-len(BIG) // 100_000)
+    app = static_app(root, chunk_size=100_000)
+    assert await count_hops(app, "GET", "/static/big.bin") == 1 + pieces + 1
+
+
+@pytest.mark.skipif(not hasattr(os, "sendfile"), reason="the system cannot")
+async def test_what_the_system_sends_is_read_in_no_thread(root: Path) -> None:
+    with _Hops(1) as threads:
+        asyncio.get_running_loop().set_default_executor(threads)
+        async with wire.serve(static_app(root)) as served, served.connect() as client:
+            before = threads.count
+            await client.send(b"GET /static/big.bin HTTP/1.1\r\nHost: x\r\n\r\n")
+            assert (await client.read_answer())[2] == BIG
+            await client.send(b"GET /static/ten.txt HTTP/1.1\r\nHost: x\r\n\r\n")
+            await client.read_answer()
+            assert threads.count - before == 2 + 1

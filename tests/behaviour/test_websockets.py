@@ -12,6 +12,7 @@ import pytest
 
 from bascule import WSCloseCode, WSMsgType, web
 from bascule.channel import ClientConnectionResetError
+from support.features import Feature
 from support.sockets import LOST, NO_CODE, Closed, Refused
 from support.wire import PATIENCE
 
@@ -22,10 +23,6 @@ USER: web.RequestKey[str] = web.RequestKey("user", str)
 
 # Hosts where frames are ours, or nobody's: what they do is what `web.WebSocketResponse` says.
 OURS = ("memory", "socket")
-# Hosts that show any close of a client as a loss, 1006.
-LOSES_CODES = ("hypercorn",)
-# Hosts that show the loss of a client as a close without a code, 1005.
-HIDES_LOSSES = ("uvicorn",)
 
 
 class Story:
@@ -88,6 +85,7 @@ async def test_messages_keep_kind_and_content(serve: Any, data: str | bytes) -> 
 
 
 @pytest.mark.parametrize("data", ["ä" * (MEGABYTE // 2), bytes(range(256)) * 4096])
+@pytest.mark.every_host
 async def test_a_megabyte_goes_both_ways(serve: Any, data: str | bytes) -> None:
     client = await serve(socket_app(echo))
     async with await client.ws_connect("/ws") as ws:
@@ -125,6 +123,7 @@ async def test_json_both_ways(serve: Any) -> None:
         assert await ws.receive() == b"[1]"
 
 
+@pytest.mark.every_host
 async def test_messages_have_types_data_and_extra(serve: Any) -> None:
     story = Story()
 
@@ -141,8 +140,9 @@ async def test_messages_have_types_data_and_extra(serve: Any) -> None:
         await ws.close(4321, "why")
         assert await story.next() == (TEXT, "t", "")
         assert await story.next() == (BINARY, b"b", "")
-        if client.host not in LOSES_CODES:
-            assert await story.next() == (CLOSE, 4321, "why")
+        if not client.lacks(Feature.CLOSE_CODES):
+            reason = "" if client.lacks(Feature.CLOSE_REASONS) else "why"
+            assert await story.next() == (CLOSE, 4321, reason)
 
 
 async def test_a_message_of_the_other_kind_is_a_type_error(serve: Any) -> None:
@@ -225,8 +225,7 @@ async def test_a_client_that_does_not_read_is_waited_for(serve: Any) -> None:
         return ws
 
     client = await serve(socket_app(handler))
-    if client.host in ("memory", "asgi"):
-        pytest.skip("there is no connection")
+    client.require(Feature.SOCKET_STOPS)
     async with await client.ws_connect("/ws") as ws:
         async with asyncio.timeout(PATIENCE):
             await stopped.wait()
@@ -318,6 +317,7 @@ REFUSALS = [
 
 
 @pytest.mark.parametrize(("path", "status", "text", "why"), REFUSALS)
+@pytest.mark.every_host
 async def test_a_handshake_can_be_refused(
     serve: Any, path: str, status: int, text: str, why: str | None
 ) -> None:
@@ -343,7 +343,7 @@ async def test_a_handshake_can_be_redirected(serve: Any) -> None:
         raise web.HTTPFound("/else")
 
     client = await serve(make_app(web.get("/ws", handler), web.get("/else", echo)))
-    if client.host in ("memory", "asgi"):  # whose clients follow nothing
+    if client.lacks(Feature.REDIRECTED_SOCKETS):
         with pytest.raises(Refused) as refused:
             await client.ws_connect("/ws")
         assert refused.value.answer.fields["Location"] == "/else"
@@ -389,6 +389,7 @@ async def test_another_answer_after_can_prepare(serve: Any) -> None:
     assert (refused.value.answer.status, refused.value.answer.body) == (409, b'{"no": "socket"}')
 
 
+@pytest.mark.every_host
 async def test_fields_and_cookies_of_the_acceptance(serve: Any) -> None:
     async def handler(request: web.Request) -> web.WebSocketResponse:
         ws = web.WebSocketResponse()
@@ -400,6 +401,7 @@ async def test_fields_and_cookies_of_the_acceptance(serve: Any) -> None:
         return ws
 
     client = await serve(socket_app(handler))
+    client.require(Feature.ACCEPTANCE_FIELDS)
     async with await client.ws_connect("/ws") as ws:
         assert ws.fields.getall("X-Two") == ["1", "zwei"]
         assert ws.fields.getall("Set-Cookie") == ["a=1; Path=/p", "b=2; Path=/"]
@@ -434,11 +436,11 @@ async def test_request_of_a_socket(serve: Any) -> None:
         told = json.loads(await ws.receive())
     assert told == {
         "method": "GET",
-        "path": "/ws/a b",
+        "path": f"{client.prefix}/ws/a b",
         "query": [["x", "ü"]],
         "scheme": "http",
         "secure": False,
-        "url": "http://127.0.0.1/ws/a%20b?x=%C3%BC",
+        "url": f"http://127.0.0.1{client.prefix}/ws/a%20b?x=%C3%BC",
         "remote": "127.0.0.1",
         "cookie": "7",
         "field": "f",
@@ -495,6 +497,7 @@ async def test_time_limit_of_a_route_ends_its_socket(serve: Any) -> None:
     ("code", "reason"),
     [(1000, ""), (1000, "done"), (1001, "bye"), (3000, "x"), (4999, "ü" * 61)],
 )
+@pytest.mark.every_host
 async def test_a_close_of_the_client(serve: Any, code: int, reason: str) -> None:
     story = Story()
 
@@ -513,10 +516,10 @@ async def test_a_close_of_the_client(serve: Any, code: int, reason: str) -> None
     async with await client.ws_connect("/ws") as ws:
         await ws.close(code, reason)
         got = await story.next()
-        if client.host in LOSES_CODES:
+        if client.lacks(Feature.CLOSE_CODES):
             assert got == (WSMsgType.CLOSED, None, None)
             return
-        assert got == (CLOSE, code, reason)
+        assert got == (CLOSE, code, "" if client.lacks(Feature.CLOSE_REASONS) else reason)
         assert await story.next() == (True, code, None)
         assert await story.next() == (WSMsgType.CLOSED, None, None)
         assert await story.next() is False
@@ -552,6 +555,7 @@ async def test_iteration_ends_at_the_close(serve: Any) -> None:
         (4000, b"x" * 200, Closed(4000, "x" * 123)),
     ],
 )
+@pytest.mark.every_host
 async def test_a_close_of_the_server(serve: Any, code: int, message: bytes, seen: Closed) -> None:
     story = Story()
 
@@ -653,6 +657,7 @@ async def test_what_a_client_sends_behind_the_end_is_dropped(serve: Any) -> None
         assert await ws.receive() == Closed(1000)
 
 
+@pytest.mark.every_host
 async def test_an_error_of_the_handler_is_logged_and_seen(
     serve: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -686,6 +691,7 @@ async def test_an_http_error_behind_the_acceptance_ends_the_socket(serve: Any) -
         assert end.code == (LOST if client.host in OURS else 1011)
 
 
+@pytest.mark.every_host
 async def test_a_client_that_vanishes(serve: Any, caplog: pytest.LogCaptureFixture) -> None:
     story = Story()
 
@@ -705,7 +711,7 @@ async def test_a_client_that_vanishes(serve: Any, caplog: pytest.LogCaptureFixtu
         await ws.ping()
         await ws.abort()
         assert (await story.next())[:2] == ["a", "b"]
-        assert await story.next() == (True, 0 if client.host in HIDES_LOSSES else LOST)
+        assert await story.next() == (True, 0 if client.lacks(Feature.SOCKET_LOSSES) else LOST)
         assert await story.next() is False
     assert not [record for record in caplog.records if record.levelno >= logging.WARNING]
 
@@ -730,9 +736,10 @@ async def test_sending_to_a_client_that_has_vanished_raises_at_last(serve: Any) 
         await ws.abort()
         kind, message = await story.next()
         assert issubclass(kind, ClientConnectionResetError)
-        assert message is (CLOSE if client.host in HIDES_LOSSES else WSMsgType.CLOSED)
+        assert message is (CLOSE if client.lacks(Feature.SOCKET_LOSSES) else WSMsgType.CLOSED)
 
 
+@pytest.mark.every_host
 async def test_a_handler_that_only_sends_is_told_that_its_client_has_vanished(serve: Any) -> None:
     story = Story()
 
@@ -753,6 +760,7 @@ async def test_a_handler_that_only_sends_is_told_that_its_client_has_vanished(se
         assert await story.next() == "over"
 
 
+@pytest.mark.every_host
 async def test_a_message_over_the_limit_closes_with_1009(serve: Any) -> None:
     story = Story()
 
@@ -765,8 +773,6 @@ async def test_a_message_over_the_limit_closes_with_1009(serve: Any) -> None:
         return ws
 
     client = await serve(socket_app(handler))
-    if client.host == "memory":
-        pytest.skip("there are no frames, and no limit of theirs")
     async with await client.ws_connect("/ws") as ws:
         await ws.send(b"x" * 999)
         await ws.send("ü" * 500)
@@ -916,7 +922,7 @@ async def test_a_middleware_is_around_a_socket(serve: Any) -> None:
         await ws.close(4000)
         kind, *rest = await story.next()
         assert kind is web.WebSocketResponse
-        assert rest == [101, True, LOST if client.host in LOSES_CODES else 4000]
+        assert rest == [101, True, LOST if client.lacks(Feature.CLOSE_CODES) else 4000]
     with pytest.raises(Refused) as refused:
         await client.ws_connect("/ws?stranger")
     assert (refused.value.answer.status, refused.value.answer.body) == (401, b"who?")
@@ -986,10 +992,11 @@ async def test_on_response_prepare_is_sent_once_with_the_acceptance(serve: Any) 
     app = socket_app(handler)
     app.on_response_prepare.append(add)
     client = await serve(app)
+    client.require(Feature.ACCEPTANCE_FIELDS)
     async with await client.ws_connect("/ws") as ws:
         assert ws.fields["X-Late"] == "added"
         assert await ws.receive() == Closed(1000)
-    assert await story.next() == ("/ws", 101, web.WebSocketResponse, False)
+    assert await story.next() == (f"{client.prefix}/ws", 101, web.WebSocketResponse, False)
     assert await story.next() == "prepared"
 
 
@@ -1022,8 +1029,7 @@ async def test_handler_cancellation_ends_a_handler_whose_client_vanishes(serve: 
         return ws
 
     client = await serve(socket_app(handler), handler_cancellation=True)
-    if client.host in HIDES_LOSSES:
-        pytest.skip("who receives there sees a close, not a loss")
+    client.require(Feature.SOCKET_LOSSES)
     async with await client.ws_connect("/ws") as ws:
         assert await ws.receive() == "ready"
         await ws.abort()

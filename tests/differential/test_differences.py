@@ -12,6 +12,8 @@ from differential import (
     test_custom_routers,
     test_error_pages,
     test_files,
+    test_forms,
+    test_framings,
     test_http_exceptions,
     test_malformed,
     test_nesting,
@@ -25,10 +27,12 @@ from differential.codings import CODING_DIFFERENCES
 from differential.differences import EXPECTED_DIFFERENCES, Difference
 from differential.frame import Case, record
 from differential.lives import LIFE_DIFFERENCES
+from differential.messages import MESSAGE_DIFFERENCES
 from differential.multipart_differences import MULTIPART_DIFFERENCES
 from differential.objects import OBJECT_DIFFERENCES
 from differential.outside import OUTSIDE_DIFFERENCES
 from differential.payload_differences import PAYLOAD_DIFFERENCES
+from differential.readings import READING_DIFFERENCES
 from differential.running import RUNNING_DIFFERENCES
 from differential.test_test_utils import TEST_UTILS_DIFFERENCES
 from differential.websocket_differences import WEBSOCKET_DIFFERENCES
@@ -36,6 +40,8 @@ from differential.websocket_differences import WEBSOCKET_DIFFERENCES
 CASES: list[Case] = [
     *test_answers.CASES,
     *test_files.CASES,
+    *test_forms.CASES,
+    *test_framings.CASES,
     *test_custom_routers.CASES,
     *test_error_pages.CASES,
     *test_http_exceptions.CASES,
@@ -52,9 +58,11 @@ ALL_DIFFERENCES = [
     *EXPECTED_DIFFERENCES,
     *LIFE_DIFFERENCES,
     *OBJECT_DIFFERENCES,
+    *MESSAGE_DIFFERENCES,
     *test_error_pages.PAGE_DIFFERENCES,
     *WEBSOCKET_DIFFERENCES,
     *CODING_DIFFERENCES,
+    *READING_DIFFERENCES,
     *MULTIPART_DIFFERENCES,
     *PAYLOAD_DIFFERENCES,
     *RUNNING_DIFFERENCES,

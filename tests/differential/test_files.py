@@ -4,6 +4,7 @@ import pytest
 
 from differential.files import AFTER, BEFORE, ETAG, THEN, build_files
 from differential.frame import Call, Case, compare
+from differential.pairwise import pairwise
 from differential.requesting import PROTOCOLS, request
 
 Fields = dict[str, str]
@@ -251,8 +252,50 @@ def _make_cases() -> list[Case]:
     return cases
 
 
+# -- fields that meet each other, on files in every state that can be had
+
+_STATES_TO_MEET = {
+    "digits": "/static/digits.txt",
+    "empty": "/static/empty.txt",
+    "big": "/static/big.bin",
+    "small-chunks": "/small-chunks/big.bin",
+    "link": "/static/in",
+    "missing": "/static/missing",
+    "directory": "/static/sub",
+}
+_RANGES_TO_MEET = {"range": [None, "0-0", "2-5", "3-", "-3", "2-999999999", "1000000-", "5-2", "x"]}
+_FIELDS_TO_MEET: dict[str, list[str | None]] = {
+    "If-Range": [None, THEN, BEFORE],
+    "If-Match": [None, "*", ETAG, f"W/{ETAG}", '"x"'],
+    "If-None-Match": [None, "*", ETAG, f'"x", W/{ETAG}', '"x"'],
+    "If-Modified-Since": [None, BEFORE, THEN, AFTER, "x"],
+    "If-Unmodified-Since": [None, BEFORE, THEN, AFTER, "x"],
+}
+_DIMENSIONS = {
+    "state": [*_STATES_TO_MEET],
+    "protocol": [*PROTOCOLS],
+    **_FIELDS_TO_MEET,
+}
+
+
+def _meet(number: int, chosen: dict[str, str | None], method: str) -> Case:
+    fields = {name: value for name in _FIELDS_TO_MEET if (value := chosen[name]) is not None}
+    if chosen.get("range") is not None:
+        fields["Range"] = f"bytes={chosen['range']}"
+    state, protocol = str(chosen["state"]), str(chosen["protocol"])
+    name = f"file/met/{number}/{method}/{state}/{protocol}"
+    return _case(name, _STATES_TO_MEET[state], fields, method, protocol=protocol)
+
+
+_MET = [
+    _meet(number, chosen, method)
+    for method, dimensions in (("GET", {**_DIMENSIONS, **_RANGES_TO_MEET}), ("HEAD", _DIMENSIONS))
+    for number, chosen in enumerate(pairwise(dimensions))
+]
+
 CASES = [
     *_make_cases(),
+    *_MET,
     *(
         _case(f"file/{state}/{protocol}", target, {}, protocol=protocol)
         for state, target in (("digits", "/static/digits.txt"), ("missing", "/static/missing"))
