@@ -3,82 +3,18 @@
 import asyncio
 import os
 import re
-import runpy
 import signal
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import dataclass, field
 
 import httpx
 import pytest
 
-from support.hosts import HOSTS
-from support.programs import ROOT, Program, program
-
-# As `python FILE` does, but on any port that is free.
-_RUN = """
-import functools, runpy, sys
-from bascule import web
-web.run_app = functools.partial(web.run_app, port=0)
-runpy.run_path(sys.argv[1], run_name="__main__")
-"""
-# Fields that are the host's, or follow from the body.
-_HOSTS_OWN = {"connection", "content-length", "date", "server"}
-
-PLAIN = {"content-type": "text/plain; charset=utf-8"}
-JSON = {"content-type": "application/json; charset=utf-8"}
-
-
-@dataclass
-class Step:
-    """A request to a recipe, and its answer."""
-
-    line: str
-    status: int
-    text: str = ""
-    fields: Mapping[str, str] = field(default_factory=lambda: PLAIN)
-    body: bytes | None = None
-    sent: Mapping[str, str | bytes] = field(default_factory=dict)
-
-
-@asynccontextmanager
-async def run_program(name: str) -> AsyncIterator[tuple[httpx.AsyncClient, Program]]:
-    async with program("-c", _RUN, f"examples/{name}.py") as running:
-        async with httpx.AsyncClient(base_url=await running.url(), trust_env=False) as client:
-            yield client, running
-
-
-@asynccontextmanager
-async def as_program(name: str) -> AsyncIterator[httpx.AsyncClient]:
-    async with run_program(name) as (client, running):
-        yield client
-        assert await running.end(signal.SIGTERM) == 0
-
-
-@asynccontextmanager
-async def as_guest(name: str) -> AsyncIterator[httpx.AsyncClient]:
-    app = runpy.run_path(str(ROOT / f"examples/{name}.py"))["app"]
-    async with HOSTS["uvicorn"](app) as client:
-        yield client.httpx  # type: ignore[attr-defined]  # uvicorn's is an HttpxClient
-
-
-Start = Callable[[str], AbstractAsyncContextManager[httpx.AsyncClient]]
-WAYS: dict[str, Start] = {"program": as_program, "guest": as_guest}
+from support.programs import ROOT, program
+from support.recipes import JSON, PLAIN, WAYS, Start, Step, as_guest, on_aiohttp, run_program, take
 
 
 @pytest.fixture(params=WAYS)
 def start(request: pytest.FixtureRequest) -> Start:
     return WAYS[request.param]
-
-
-async def take(client: httpx.AsyncClient, step: Step) -> Step:
-    """Send the request of a step; give the step with the answer that came."""
-    method, target = step.line.split(" ", 1)
-    answer = await client.request(
-        method, target, content=step.body, headers=httpx.Headers(dict(step.sent))
-    )
-    fields = {name: value for name, value in answer.headers.items() if name not in _HOSTS_OWN}
-    return Step(step.line, answer.status_code, answer.text, fields, step.body, step.sent)
 
 
 def error(status: int, message: str, **fields: str) -> tuple[int, str, dict[str, str]]:
@@ -234,9 +170,34 @@ async def test_recipe(start: Start, name: str) -> None:
             assert await take(client, step) == step
 
 
+# They use what aiohttp.web has not: `web.Handler`, exception handlers and limits of routes.
+BEYOND_AIOHTTP = {"json_errors", "nested_apps", "shared_data"}
+
+
+@pytest.mark.parametrize("name", sorted(RECIPES.keys() - BEYOND_AIOHTTP))
+async def test_recipe_on_aiohttp(name: str) -> None:
+    async with on_aiohttp(name) as client:
+        for step in RECIPES[name]:
+            assert await take(client, step) == step
+
+
 def test_every_example_of_one_file_is_run() -> None:
     names = {path.stem for path in ROOT.glob("examples/*.py")}
-    assert names == RECIPES.keys() | {"dashboard", "embedded", "request_id", "test_notes"}
+    with_tests_of_their_own = {
+        "cookies",
+        "dashboard",
+        "embedded",
+        "file_ranges",
+        "html_and_json",
+        "login",
+        "mounted",
+        "request_id",
+        "reverse_proxy",
+        "static_site",
+        "test_notes",
+        "upload_mp3",
+    }
+    assert names == RECIPES.keys() | with_tests_of_their_own
 
 
 async def test_the_tests_of_an_application_pass_without_plugins() -> None:
