@@ -11,6 +11,7 @@ import ssl
 from typing import Any
 
 import pytest
+import trustme
 from starlette.applications import Starlette
 from starlette.routing import Mount
 
@@ -47,6 +48,9 @@ async def tell(ask: Any, **changes: Any) -> Any:
 # -- 1 to 4: what a request tells
 
 
+PEM_OF_NOTHING = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"
+
+
 async def test_01_the_transport_tells_what_the_host_does() -> None:
     changes = {"client": ["203.0.113.7", 5], "server": ("h", "80")}
 
@@ -66,6 +70,33 @@ async def test_01_a_context_says_that_there_is_tls(scheme: str, is_there: bool) 
         return isinstance(request.transport.get_extra_info("sslcontext"), ssl.SSLContext)
 
     assert await tell(ask, scheme=scheme) is is_there
+
+
+def ask_for_certificate(request: web.Request) -> Any:
+    assert request.transport is not None
+    return request.transport.get_extra_info("peercert", "default")
+
+
+async def test_01_the_certificate_of_the_client_is_told() -> None:
+    """As the module ssl tells it, of what the TLS extension has."""
+    authority = trustme.CA()
+    chain = [
+        authority.issue_cert("who@example.org", common_name="Who").cert_chain_pems[0].bytes(),
+        authority.cert_pem.bytes(),
+    ]
+    tls = {"client_cert_chain": [each.decode() for each in chain]}
+    found = await tell(ask_for_certificate, scheme="https", extensions={"tls": tls})
+    assert (("commonName", "Who"),) in found["subject"]
+    assert found["subjectAltName"] == (("email", "who@example.org"),)
+
+
+@pytest.mark.parametrize(
+    "extensions",
+    [None, {}, {"tls": {}}, {"tls": {"client_cert_chain": []}}]
+    + [{"tls": {"client_cert_chain": [bad]}} for bad in ("", "nonsense", PEM_OF_NOTHING)],
+)
+async def test_01_without_a_certificate_there_is_none(extensions: Any) -> None:
+    assert await tell(ask_for_certificate, extensions=extensions) == "default"
 
 
 async def test_01_a_transport_that_is_closed_has_the_host_cut() -> None:

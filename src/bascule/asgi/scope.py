@@ -7,6 +7,7 @@ from typing import Any, Final
 from urllib.parse import quote, unquote
 
 from ..exchange import Exchange, Head
+from ..wire.certificates import decode_certificate
 from ..wire.grammar import HttpVersion, list_tokens, split_target
 from .tls import describe_tls
 
@@ -157,7 +158,8 @@ def head_of_scope(scope: Mapping[str, Any]) -> Head:
 
 
 def fact_of_scope(scope: Mapping[str, Any], name: str, default: Any = None) -> Any:
-    """Give what a host's scope tells of the connection: ``peername``, ``sockname``, ``scope``.
+    """Give what a host's scope tells of the connection: ``peername``, ``sockname``, ``scope``, and
+    ``peercert`` where it has the TLS extension.
 
     Of TLS there is a ``sslcontext``, which says that it is there and no more: by it programs for
     aiohttp find out.
@@ -166,6 +168,8 @@ def fact_of_scope(scope: Mapping[str, Any], name: str, default: Any = None) -> A
         return scope
     if name == "sslcontext" and scope.get("scheme") in ("https", "wss"):
         return _stand_in()
+    if name == "peercert":
+        return _find_certificate(scope, default)
     key = {"peername": "client", "sockname": "server"}.get(name)
     value = scope.get(key) if key else None
     if value is None:
@@ -174,6 +178,15 @@ def fact_of_scope(scope: Mapping[str, Any], name: str, default: Any = None) -> A
     return tuple(
         int(part) if index and _is_number(part) else part for index, part in enumerate(value)
     )
+
+
+def _find_certificate(scope: Mapping[str, Any], default: Any) -> Any:
+    """Give the client's certificate as the module ssl would; a malformed one counts for none."""
+    chain = ((scope.get("extensions") or {}).get("tls") or {}).get("client_cert_chain")
+    try:
+        return decode_certificate(ssl.PEM_cert_to_DER_cert(next(iter(chain)))) if chain else default
+    except ValueError:
+        return default
 
 
 def _is_number(part: Any) -> bool:
