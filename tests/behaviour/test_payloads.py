@@ -6,7 +6,7 @@ import gzip
 import io
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import pytest
 from aiohttp import MultipartWriter as TheirMultipartWriter
@@ -143,6 +143,13 @@ async def test_a_body_is_compressed_as_a_stream(
     assert got == body
 
 
+async def until_closed(file: IO[Any]) -> None:
+    """Answers end before their files are closed, which happens in a thread."""
+    async with asyncio.timeout(PATIENCE):
+        while not file.closed:
+            await asyncio.sleep(0)
+
+
 @pytest.mark.parametrize("mode", ["rb", "r+b", "text"])
 @pytest.mark.parametrize("content", [b"", b"short\n", LARGE], ids=["empty", "short", "large"])
 async def test_a_file_is_sent_and_closed(
@@ -164,8 +171,7 @@ async def test_a_file_is_sent_and_closed(
     assert answer.fields["Content-Disposition"] == expected
     length = None if mode == "text" else str(len(content))
     assert answer.fields.get("Content-Length") == length
-    await client.get("/")  # on the same connection, hence behind the end of the first
-    assert files[0].closed
+    await until_closed(files[0])
 
 
 @pytest.mark.parametrize(("method", "status"), [("HEAD", 200), ("GET", 204), ("GET", 304)], ids=str)
@@ -191,8 +197,7 @@ async def test_where_no_body_is_sent_it_is_closed_unread(
     client = await serve(application(make, status=status))
     answer = await client.request(method, "/")
     assert (answer.status, answer.body, steps) == (status, b"", [])
-    await client.request(method, "/")
-    assert files[0].closed
+    await until_closed(files[0])
 
 
 async def test_head_answers_have_the_length_of_a_payload(serve: Any) -> None:
