@@ -106,6 +106,7 @@ async def test_a_socket_gets_the_permissions_of_the_one_it_replaces(tmp_path: Pa
     ("arguments", "message"),
     [
         (["nothing"], "'nothing' is not of the form module:attribute"),
+        ([".nothing:app"], "'.nothing:app' is not of the form module:attribute"),
         (["no_such_module:app"], "no module 'no_such_module'"),
         (["examples.hello:nothing"], "has no attribute 'nothing'"),
         (["examples.hello:__name__"], "should be web.Application instance or an ASGI"),
@@ -199,7 +200,7 @@ def here(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         ("", ["--ssl-keyfile", "key"], 2, "need a certificate (ssl-certfile)"),
         ("startup failed", [], 3, "living_program:app: no database"),
         ("none", ["--lifespan", "on"], 3, "has no lifespan, which lifespan='on' requires"),
-        ("startup raises", ["--lifespan", "on"], 3, "has no lifespan, which lifespan='on'"),
+        ("startup raises", ["--lifespan", "on"], 3, "failed to start: ValueError('no cache')"),
     ],
 )
 def test_command_line_does_not_start(

@@ -283,3 +283,25 @@ async def test_a_line_of_any_length_is_decoded() -> None:
     fields = b"Content-Type: x/y\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n"
     pieces = cut(FIELD + fields + coded + END, range(0, 400_000, 997))
     assert await read(*pieces) == [("a", b"\xe9" * 100_000)]
+
+
+async def test_fields_are_counted_in_the_charset_of_the_form() -> None:
+    """An ampersand is another byte in EBCDIC."""
+    media = "application/x-www-form-urlencoded; charset=cp037"
+    body = Body([("a&" * 2000).encode("cp037")])
+    with refused(413, "Maximum number of form fields 1000 exceeded."):
+        await ask(body, media, client_max_fields=1000).post()
+
+
+async def test_a_character_that_holds_the_byte_of_an_ampersand_is_none() -> None:
+    media = "application/x-www-form-urlencoded; charset=utf-16-le"
+    body = Body([("a=" + "\u2626" * 2000).encode("utf-16-le")])
+    form = await ask(body, media, client_max_fields=10).post()
+    assert form["a"] == "\u2626" * 2000
+
+
+@pytest.mark.parametrize("charset", [b"x\0y", b"n" * 10**5])
+async def test_a_charset_that_is_none_is_refused(charset: bytes) -> None:
+    named = FIELD.replace(b'"a"', b'"_charset_"') + b"\r\n" + charset + b"\r\n"
+    with refused(400, "Form field 'a' is not text"):
+        await read(named, FIELD + b"\r\nx" + END)

@@ -264,7 +264,7 @@ def load_app(name: str, directory: str = ".") -> Any:  # Any: whatever stands un
             shown with its traceback.
     """
     module_name, _, attributes = name.partition(":")
-    if not module_name or not attributes:
+    if not module_name or not attributes or module_name.startswith("."):
         _fail(f"{name!r} is not of the form module:attribute")
     sys.path.insert(0, os.path.abspath(directory))
     try:

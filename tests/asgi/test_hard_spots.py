@@ -129,6 +129,9 @@ async def test_02_url_host_scheme_and_remote(changes: Any, expected: str) -> Non
         ({"path": "/a/b", "raw_path": b"/a%2Fb"}, "/a%2Fb", "a/b"),
         ({"path": "/a b", "raw_path": None}, "/a%20b", "a b"),
         ({"path": "/ü"}, "/%C3%BC", "ü"),
+        ({"path": "/new", "raw_path": b"/old"}, "/new", "new"),  # by a middleware
+        ({"path": "/\ufffd", "raw_path": b"/%ff"}, "/%ff", "%ff"),
+        ({"path": "/r/a b", "raw_path": b"/a%20b", "root_path": "/r"}, "/r/a%20b", "a b"),
     ],
 )
 async def test_03_the_raw_path_counts(changes: Any, raw: str, tail: str) -> None:

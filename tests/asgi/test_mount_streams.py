@@ -221,3 +221,70 @@ async def test_a_wsgi_application_behind_a_root_path() -> None:
             inside = "/api" if isinstance(app, web.Application) else ""
             async with own_socket(app, root_path="/r") as client:
                 assert (await client.get(f"{prefix}{inside}/x")).text == told
+
+
+@pytest.mark.parametrize("is_mounted", [True, False])
+async def test_a_malformed_body_is_the_fault_of_the_client(
+    is_mounted: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Also when the fault comes later than the application begins to read."""
+    begun = asyncio.Event()
+
+    @of_http
+    async def reader(scope: Any, receive: Any, send: Any) -> None:
+        begun.set()
+        while (await receive())["type"] != "http.disconnect":
+            pass
+
+    async with (
+        serve(mounted(reader) if is_mounted else reader) as served,
+        served.connect() as wire,
+    ):
+        await wire.send(
+            b"POST /api/ HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhe"
+        )
+        async with asyncio.timeout(PATIENCE):
+            await begun.wait()
+        await wire.send(b"lloXX\r\n")
+        assert (await wire.read_answer())[0] == b"HTTP/1.1 400 Bad Request"
+    assert not [record for record in caplog.records if record.levelno >= logging.WARNING]
+
+
+@pytest.mark.parametrize("has_begun", [True, False])
+async def test_a_client_that_leaves_an_application_is_no_error(
+    has_begun: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    begun, ended = asyncio.Event(), asyncio.Event()
+
+    @of_http
+    async def wait(scope: Any, receive: Any, send: Any) -> None:
+        await read_all(receive)
+        if has_begun:
+            await send(start())
+            await send(body(b"x", more=True))
+        begun.set()
+        assert (await receive())["type"] == "http.disconnect"
+        ended.set()
+
+    async with serve(wait) as served:
+        async with served.connect() as wire, asyncio.timeout(PATIENCE):
+            await ask(wire)
+            await begun.wait()
+            wire.writer.transport.abort()
+            await ended.wait()
+    assert not [record for record in caplog.records if record.levelno >= logging.WARNING]
+
+
+async def test_a_request_is_answered_once(caplog: pytest.LogCaptureFixture) -> None:
+    """A middleware that calls its handler twice is told so."""
+
+    @web.middleware
+    async def twice(request: web.Request, handler: web.Handler) -> web.StreamResponse:
+        await handler(request)
+        return await handler(request)
+
+    async with serve(mounted(mirror, middlewares=[twice])) as served, served.connect() as wire:
+        await ask(wire)
+        assert (await wire.read_answer())[0] == b"HTTP/1.1 200 OK"
+    errors = [record.exc_info[1] for record in caplog.records if record.exc_info]
+    assert [str(error) for error in errors] == ["The request was answered before"]

@@ -693,3 +693,36 @@ def test_the_number_of_threads_is_checked(threads: Any, error: type[Exception]) 
 
 def test_its_name_tells_what_it_calls() -> None:
     assert repr(bascule.wsgi(raising)).startswith("wsgi(<function raising at ")
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+async def test_a_middleware_may_give_a_body_again(method: str) -> None:
+    """At once, whenever it is asked: the loop goes on, and the body is had once."""
+    bodies: list[bytes] = []
+
+    def app(environ: Any, start_response: Any) -> list[bytes]:
+        bodies.append(environ["wsgi.input"].read())
+        start_response("200 OK", [])
+        return [b"hello"]
+
+    sent: list[Any] = []
+
+    async def receive() -> Any:
+        return {"type": "http.request", "body": b"x" * 1000, "more_body": False}
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    scope = {
+        "type": "http",
+        "asgi": {},
+        "http_version": "1.1",
+        "method": method,
+        "path": "/",
+        "query_string": b"",
+        "headers": [(b"content-length", b"1000")] if method == "POST" else [],
+    }
+    async with asyncio.timeout(PATIENCE):
+        await bascule.wsgi(app)(scope, receive, send)
+    assert bodies == [b"x" * 1000]
+    assert b"".join(each.get("body", b"") for each in sent) == b"hello"

@@ -1,5 +1,6 @@
 """Request bodies that come compressed, on every host."""
 
+import asyncio
 import gzip
 import time
 import tracemalloc
@@ -154,6 +155,46 @@ async def test_a_stream_is_decoded_step_by_step(serve: Any) -> None:
     body = gzip.compress(bytes(3_000_000))
     answer = await (await serve(app)).post("/", fields={"Content-Encoding": "gzip"}, body=body)
     assert answer.text == "[262144, 3000000]"
+
+
+@pytest.mark.parametrize("size", [262_143, 262_144, 262_145, 850_000, 3_000_000])
+async def test_all_that_brotli_makes_of_a_body_is_read(serve: Any, size: int) -> None:
+    """It holds back what goes beyond a step, and does not always say so."""
+    plain = (b'{"number": 12345, "text": "some words"}, ' * (size // 41 + 1))[:size]
+    client = await serve(echo(client_max_size=0))
+    for each in (plain, bytes(size)):
+        sent = brotli.compress(each)
+        answer = await client.post("/", fields={"Content-Encoding": "br"}, body=sent)
+        assert (answer.status, answer.body) == (200, each)
+
+
+async def test_others_have_their_turn_while_a_body_is_decoded(serve: Any) -> None:
+    """A thousand bytes that have come may be a gigabyte."""
+    longest = turns = since = 0
+
+    async def count() -> None:
+        nonlocal since, turns
+        while True:
+            since, turns = 0, turns + 1
+            await asyncio.sleep(0)
+
+    async def handler(request: web.Request) -> web.Response:
+        nonlocal since, longest
+        counting = asyncio.create_task(count())
+        try:
+            async for piece in request.content.iter_any():
+                since += len(piece)
+                longest = max(longest, since)
+        finally:
+            counting.cancel()
+        return web.json_response(turns)
+
+    app = web.Application()
+    app.router.add_post("/", handler)
+    client = await serve(app)
+    answer = await client.post("/", fields={"Content-Encoding": "br"}, body=bomb_of("br"))
+    assert answer.status == 200
+    assert longest <= 4 * 2**20
 
 
 async def test_forms_are_decoded(serve: Any) -> None:

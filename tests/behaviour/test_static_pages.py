@@ -1,5 +1,6 @@
 """What directories of files may be told beyond aiohttp, the same on every host."""
 
+import gzip
 import os
 from pathlib import Path
 from typing import Any
@@ -120,6 +121,18 @@ async def test_an_index_in_an_application_inside(serve: Any, root: Path) -> None
 
 
 # -- the file for what is missing
+
+
+async def test_a_fallback_that_is_compressed_varies_by_all_that_counts(
+    serve: Any, root: Path
+) -> None:
+    """Else a cache would give the page to who asked for something else."""
+    (root / "app.html.gz").write_bytes(gzip.compress(PAGE))
+    client = await serve(static_app(root, fallback="app.html", headers={"Vary": "Origin"}))
+    wish = {**HTML, "Accept-Encoding": "gzip"}
+    answer = await client.get("/static/users/1", fields=wish)
+    names = ", ".join(answer.fields.getall("Vary")).split(", ")
+    assert sorted(names) == ["Accept", "Accept-Encoding", "Origin"]
 
 
 @pytest.mark.parametrize(

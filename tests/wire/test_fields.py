@@ -1,5 +1,6 @@
 """Values of fields: dates, content types, parameters."""
 
+import encodings
 import resource
 import subprocess
 import sys
@@ -334,6 +335,34 @@ def test_a_flood_is_read_in_linear_work(start: str, flood: str, end: str) -> Non
 def test_codings_have_weights(value: str | None, codings: dict[str, float]) -> None:
     """RFC 9110 section 12.5.3."""
     assert parse_codings(value) == codings
+
+
+@pytest.mark.parametrize(
+    "name", ["x\0y", "utf\0-8", "nonsense", "idna", "", "ü", "u" * 41, "i" * 10**6]
+)
+def test_what_is_no_charset_is_not_remembered(name: str) -> None:
+    """Python keeps each name that it is asked for, for good."""
+    before = len(encodings._cache)
+    with pytest.raises(LookupError):
+        find_charset(name)
+    assert name not in encodings._cache
+    assert len(encodings._cache) <= before + 1
+
+
+@pytest.mark.parametrize(
+    ("name", "codec"),
+    [
+        ("UTF8", "utf-8"),
+        ("ISO-8859-1", "iso8859-1"),
+        ("ISO_8859-1:1987", "iso8859-1"),
+        ("windows-1252", "cp1252"),
+        ("KOI8-U", "koi8-u"),
+        ("utf-8-sig", "utf-8-sig"),
+        ("us-ascii", "ascii"),
+    ],
+)
+def test_charsets_have_their_names(name: str, codec: str) -> None:
+    assert find_charset(name) == codec
 
 
 @given(

@@ -11,7 +11,7 @@ from yarl import URL
 from ..asgi.inner import InnerApplication
 from ..asgi.lifespan import Lifespan
 from ..asgi.shapes import find_asgi_mistake
-from ..exchange import Exchange, Head, RawFields
+from ..exchange import Exchange, Head, RawFields, State
 from ..message.exceptions import HTTPBadRequest, HTTPTemporaryRedirect
 from ..message.request import BaseRequest
 from ..message.stream import StreamResponse
@@ -109,6 +109,8 @@ class MountResource(PrefixResource):
             Exception: what the application has raised before its answer was complete.
         """
         outer: Exchange = request._exchange
+        if outer.state is State.ENDED:
+            raise RuntimeError("The request was answered before")
         if outer.asks_for_websocket:
             _check_handshake(outer)
         elif not request.match_info["path"]:

@@ -56,15 +56,19 @@ class Host:
         except ClientConnectionResetError:
             return
         except Exception as exc:
-            log_error(exc, self._logger)
-            await fail(exchange, exc)
+            if call.refusal is None:
+                log_error(exc, self._logger)
+            await fail(exchange, call.refusal or exc)
             return
         finally:
             call.close()
-        if exchange.state in _UNFINISHED:
+        if call.refusal is not None:
+            await fail(exchange, call.refusal)
+        elif exchange.state in _UNFINISHED:
             started = exchange.state is not State.OPEN
             what = "completing its" if started else "a"
-            level = logging.DEBUG if call.is_dismissed else logging.ERROR
+            is_over = call.is_dismissed or exchange.gone
+            level = logging.DEBUG if is_over else logging.ERROR
             self._logger.log(level, "The ASGI application returned without %s response", what)
             await fail(exchange, RuntimeError("The response is not complete"))
 

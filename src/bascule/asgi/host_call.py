@@ -58,6 +58,7 @@ class HttpCall:
         opening: what begins the answer; None for the exchange itself.
 
     Attributes:
+        refusal: why the body of the request could not be read to its end, if it is at fault.
         is_dismissed: the application was told that its client has left since the server stops; it
             need not complete its answer.
     """
@@ -80,6 +81,7 @@ class HttpCall:
         "_turn",
         "_waiting",
         "is_dismissed",
+        "refusal",
     )
 
     # Told to our own applications that are hosted here: nothing stands between that drops files.
@@ -114,6 +116,7 @@ class HttpCall:
         # The server stops, and the application hears of it only by an error of `send`.
         self._refuses = False
         self.is_dismissed = False
+        self.refusal: RequestPayloadError | None = None
 
     def close(self) -> None:
         """Let a receive() that still waits in another task end."""
@@ -141,7 +144,10 @@ class HttpCall:
                 data = await body.readany()
                 self._body_ended = body.at_eof()
                 return {"type": "http.request", "body": data, "more_body": not self._body_ended}
-            except (ConnectionError, RequestPayloadError, PayloadAccessError):
+            except RequestPayloadError as exc:
+                self.refusal = exc
+                return {"type": "http.disconnect"}
+            except (ConnectionError, PayloadAccessError):
                 return {"type": "http.disconnect"}
             finally:
                 self._is_reading = False

@@ -88,10 +88,12 @@ class InnerApplication:
         try:
             await self._application(_let_through(exchange, scope), call.receive, call.send)
         except Exception as exc:
+            _check_body(call, outer)
             if outer.state is not State.ENDED:
                 raise
             log_error(exc, self._logger)
         else:
+            _check_body(call, outer)
             _check_end(exchange, outer, is_dismissed=call.is_dismissed)
         finally:
             call.close()
@@ -121,6 +123,16 @@ class InnerApplication:
             await call.end()
         finally:
             call.close()
+
+
+def _check_body(call: HttpCall, outer: Exchange) -> None:
+    """See whether the body of the request was at fault, as long as that can be answered.
+
+    Raises:
+        RequestPayloadError: it was.
+    """
+    if call.refusal is not None and outer.state in (State.OPEN, State.HELD):
+        raise call.refusal
 
 
 def _check_end(exchange: Exchange, outer: Exchange, *, is_dismissed: bool = False) -> None:

@@ -124,9 +124,10 @@ class Lifespan:
         try:
             is_answered = await self._say("startup", self._startup_timeout)
             if not is_answered and self._is_required:
-                raise LifespanError(
-                    "The ASGI application has no lifespan, which lifespan='on' requires"
-                ) from self._error
+                text = "The ASGI application has no lifespan, which lifespan='on' requires"
+                if self._error is not None and self._stage is not _Stage.SILENT:
+                    text = f"The ASGI application failed to start: {self._error!r:.200}"
+                raise LifespanError(text) from self._error
         except BaseException:
             await self._end_task()
             raise

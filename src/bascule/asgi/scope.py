@@ -139,7 +139,9 @@ def head_of_scope(scope: Mapping[str, Any]) -> Head:
     """
     root_path = str(scope.get("root_path") or "").rstrip("/")
     raw_path: bytes | None = scope.get("raw_path")
-    path = raw_path.decode("latin-1") if raw_path else quote(scope["path"], safe=_PATH_SAFE)
+    path = raw_path.decode("latin-1") if raw_path else ""
+    if not raw_path or not _says_the_same(path, scope["path"], root_path):
+        path = quote(scope["path"], safe=_PATH_SAFE)  # middlewares may have put another in
     quoted_root = quote(root_path, safe=_PATH_SAFE)
     if not _is_under(path, quoted_root) and not _is_under(path, root_path):
         path = quoted_root + path
@@ -155,6 +157,15 @@ def head_of_scope(scope: Mapping[str, Any]) -> Head:
         root_path=root_path,
         keep_alive=_keeps_alive(version, raw_fields),
     )
+
+
+def _says_the_same(raw_path: str, path: str, root_path: str) -> bool:
+    """Whether a raw path is that of a path, either of them perhaps without the root path; hosts
+    decode what is no UTF-8 in ways of their own."""
+    if raw_path == path:
+        return True
+    decoded = unquote(raw_path, errors="replace")
+    return decoded in (path, root_path + path) or root_path + decoded == path or "\ufffd" in decoded
 
 
 def fact_of_scope(scope: Mapping[str, Any], name: str, default: Any = None) -> Any:

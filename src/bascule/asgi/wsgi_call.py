@@ -37,6 +37,8 @@ _HOP_BY_HOP: Final = frozenset(
 _READ_AHEAD: Final = 64 * 1024
 # Seconds after which a thread looks whether the loop it waits for is closed.
 _LOOK: Final = 1.0
+# Messages that are asked for behind a body until one tells of the client's leaving.
+_MOST_LEFT_OVER: Final = 4
 # Causes of an error that are looked at.
 _MAX_CHAIN: Final = 10
 
@@ -158,12 +160,17 @@ class WsgiCall:
         """
         if not _has_body(self._scope):
             self._wanted.set()
+        # Behind the body there is nothing to give but the client's leaving; what gives more, as
+        # middlewares do that give a body again, would be asked for ever.
+        left_over = _MOST_LEFT_OVER
         try:
-            while self._over is None:
+            while self._over is None and left_over:
+                left_over -= self._has_all
                 await self._receive_one()
         except Exception as exc:  # the host's own: the thread is told of it
             self._end(exc)
-        work.cancel()  # if it has not begun
+        if self._over is not None:
+            work.cancel()  # if it has not begun
 
     async def _receive_one(self) -> None:
         while not self._has_all and self._reader is None and not self._wanted.is_set():
@@ -172,6 +179,8 @@ class WsgiCall:
         message = await self._receive()
         if message["type"] == "http.disconnect":
             self._end(_LeftError("The client has left"))
+            return
+        if self._has_all:
             return
         self._has_all = not message.get("more_body")
         self._piece = (self._piece or b"") + bytes(message.get("body") or b"")

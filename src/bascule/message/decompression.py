@@ -1,5 +1,6 @@
 """Request bodies that come compressed, decoded while they are read."""
 
+import asyncio
 import weakref
 import zlib
 from collections.abc import Awaitable
@@ -15,6 +16,8 @@ _STEP = 256 * 1024
 # Bytes that are decoded at once: a member or a frame leaves what is behind it as a copy, so that
 # whole pieces of tiny members would make quadratic work.
 _BLOCK_SIZE = 2**14
+# Bytes that are made without a turn for others, some 10 ms by the slowest coding.
+_MAX_STREAK = 1024 * 1024
 # Members of gzip in a row that hold nothing; each costs more than it is long.
 _MAX_EMPTIES = 100
 # Frames of zstd that a body may have, and one more for so many bytes that they hold: each takes a
@@ -102,6 +105,8 @@ class _Decoding:
         # Of the body as it comes what is read, and where the next block of it begins.
         self._piece = b""
         self._position = 0
+        # Bytes that were made since others had their turn.
+        self._streak = 0
 
     def starved(self) -> Awaitable[None]:
         """Decode more."""
@@ -113,6 +118,9 @@ class _Decoding:
     async def _decode_more(self) -> None:
         if self._decoder is None:
             raise RequestPayloadError(f"Can not decode content-encoding: {self._coding}")
+        if self._streak >= _MAX_STREAK:  # what has come may be read without a wait for long
+            self._streak = 0
+            await asyncio.sleep(0)
         try:
             data = self._decoder.take()
             while not data:
@@ -128,6 +136,7 @@ class _Decoding:
             error = RequestPayloadError(f"Can not decode content-encoding: {self._coding}")
             self.reader.set_exception(error, exc)
             raise error from exc
+        self._streak += len(data)
         self.reader.feed_data(data)
 
     async def _read_block(self) -> bytes:
@@ -204,6 +213,8 @@ class _Brotli:
     def __init__(self) -> None:
         self._stream = brotli.Decompressor()  # type: ignore[union-attr]  # asked by who makes it
         self._waiting = b""
+        # The last step made something: the stream may hold more, and does not always say so.
+        self._has_made = False
 
     def feed(self, data: bytes) -> None:
         """Take bytes."""
@@ -212,9 +223,10 @@ class _Brotli:
     def take(self) -> bytes:
         """Give decoded bytes."""
         data, self._waiting = self._waiting, b""
-        if not data and self._stream.can_accept_more_data():
+        if not (data or self._has_made):
             return b""
         made: bytes = self._stream.process(data, output_buffer_limit=_STEP)
+        self._has_made = bool(made)
         return made
 
     @property

@@ -8,7 +8,7 @@ from typing import Any, BinaryIO, Final
 
 from ..exchange import Exchange
 from ..wire import hdrs
-from ..wire.conditions import dump_content_range
+from ..wire.conditions import dump_content_range, join_field
 from ..wire.framing import has_no_content
 from .byteranges import ByteRanges
 from .lookup import Found, Wish, find_file, read_piece
@@ -134,7 +134,7 @@ class FileResponse(StreamResponse):
         headers = self._headers
         if status != 304:
             headers[hdrs.CONTENT_ENCODING] = coding
-        given = headers.get(hdrs.VARY)
+        given = join_field(headers, hdrs.VARY)
         headers[hdrs.VARY] = f"{given}, {hdrs.ACCEPT_ENCODING}" if given else hdrs.ACCEPT_ENCODING
 
     def _describe_bytes(self, found: Found) -> None:

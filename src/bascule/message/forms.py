@@ -105,11 +105,11 @@ async def read_form(
 
 
 def _parse_urlencoded(data: bytes, charset: str, max_fields: int) -> list[tuple[str, str]]:
-    if max_fields > 0 and data.count(b"&") >= max_fields:
-        raise _too_many_fields(max_fields)
     try:
         charset = find_charset(charset)
         text = data.decode(charset, "replace").rstrip()
+        if 0 < max_fields <= text.count("&"):  # of bytes it would be another in some charsets
+            raise _too_many_fields(max_fields)
         return parse_qsl(text, keep_blank_values=True, encoding=charset)
     except (LookupError, UnicodeError) as exc:
         raise HTTPBadRequest(text=f"Charset of the form not understood: {charset!r:.50}") from exc

@@ -5,6 +5,8 @@ import re
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from email.utils import formatdate, parsedate_to_datetime
+from encodings import normalize_encoding
+from encodings.aliases import aliases
 
 __all__ = [
     "dump_content_type",
@@ -26,6 +28,16 @@ _PARAMETER = re.compile(
 _MEDIA = re.compile(r"[!#$%&'*+\-.^_`|~0-9a-z]++/[!#$%&'*+\-.^_`|~0-9a-z]++")
 _TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]++")
 _NO_CHARSETS = frozenset({"idna", "punycode", "raw-unicode-escape", "undefined", "unicode-escape"})
+_CHARSET = re.compile(r"[\w.:()+ -]{1,40}", re.ASCII)
+# Names of encodings, those of modules without an alias too.
+_KNOWN_CHARSETS = frozenset(
+    {
+        *aliases,
+        *aliases.values(),
+        *("cp1006", "cp720", "cp737", "cp856", "cp874", "cp875", "koi8_t", "koi8_u", "utf_8_sig"),
+        *("mac_arabic", "mac_croatian", "mac_farsi", "mac_romanian", "palmos"),
+    }
+)
 _ESCAPE = re.compile(r"\\(.)")
 _WEIGHT = re.compile(r"0(?:\.[0-9]{0,3})?|1(?:\.0{0,3})?")
 
@@ -91,7 +103,13 @@ def find_charset(name: str) -> str:
         LookupError: there is none, or it is not a charset: some codecs of Python transform bytes,
             or take quadratic time.
     """
-    codec = codecs.lookup(name)
+    # What Python is asked for it remembers for ever, found or not: only names that it has are.
+    known = ""
+    if _CHARSET.fullmatch(name) is not None:
+        known = normalize_encoding(name).lower().replace(".", "_")
+    if known not in _KNOWN_CHARSETS:
+        raise LookupError(f"unknown charset: {name!r:.50}")
+    codec = codecs.lookup(known)
     if codec.name in _NO_CHARSETS or not codec._is_text_encoding:
         raise LookupError(f"unknown charset: {name!r:.50}")
     return codec.name
