@@ -25,7 +25,8 @@ def wsgi(app: WsgiApplication, *, threads: int = 16) -> "WsgiBridge":
 
     Bodies are streamed both ways, each side waiting for the other. A call of the application has a
     thread until its response is sent; a client that reads slowly, or a stream without an end, keeps
-    one, so there should be more of them than such clients. Calls that wait for a thread wait in
+    one, so there should be more of them than such clients. A call that does not end keeps the
+    process from ending, since Python waits for its threads. Calls that wait for a thread wait in
     order, as many as there are connections; one whose client leaves meanwhile is not made.
 
     Args:
