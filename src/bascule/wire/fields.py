@@ -104,11 +104,11 @@ def find_charset(name: str) -> str:
             or take quadratic time.
     """
     # What Python is asked for it remembers for ever, found or not: only names that it has are.
-    known = ""
-    if _CHARSET.fullmatch(name) is not None:
-        known = normalize_encoding(name).lower().replace(".", "_")
+    if _CHARSET.fullmatch(name) is None:
+        raise LookupError(f"unknown encoding: {name!r:.50}")
+    known = normalize_encoding(name).lower().replace(".", "_")
     if known not in _KNOWN_CHARSETS:
-        raise LookupError(f"unknown charset: {name!r:.50}")
+        raise LookupError(f"unknown encoding: {name}")  # as Python says it
     codec = codecs.lookup(known)
     if codec.name in _NO_CHARSETS or not codec._is_text_encoding:
         raise LookupError(f"unknown charset: {name!r:.50}")
