@@ -323,6 +323,18 @@ async def test_one_runner_on_several_sites(tmp_path: Path) -> None:
     assert runner.sites == set()
 
 
+async def test_a_unix_socket_has_the_permissions_that_it_was_given(tmp_path: Path) -> None:
+    runner = web.AppRunner(make_app())
+    await runner.setup()
+    path = tmp_path / "socket"
+    site = web.UnixSite(runner, path, mode=0o640)
+    await site.start()
+    assert path.stat().st_mode & 0o777 == 0o640
+    with pytest.raises(TypeError, match="mode should be an int such as 0o660, got '660'"):
+        web.UnixSite(runner, path, mode="660")  # type: ignore[arg-type]  # what is tested
+    await runner.cleanup()
+
+
 async def test_sites_share_a_port_when_both_say_so() -> None:
     runner = web.AppRunner(make_app())
     await runner.setup()

@@ -6,6 +6,7 @@ The same on real hosts is shown by the matrix, and by the tests of behaviours.
 
 import asyncio
 import contextvars
+import importlib
 import logging
 import ssl
 from typing import Any
@@ -419,6 +420,21 @@ async def test_16_an_error_is_raised_too_where_that_is_wished() -> None:
     with pytest.raises(ValueError, match="a fault"):
         await host.call(app_of(handler, handler_args={"raise_errors": True}))
     assert host.status == 500
+
+
+# Starlette would rather have a fork of httpx.
+@pytest.mark.filterwarnings("ignore:Using `httpx` with `starlette.testclient`")
+def test_16_the_test_client_of_others_raises_errors() -> None:
+    testclient = importlib.import_module("starlette.testclient")
+
+    async def handler(request: web.Request) -> web.Response:
+        raise ValueError("a fault")
+
+    app = app_of(handler, handler_args={"raise_errors": True})
+    with testclient.TestClient(app) as client, pytest.raises(ValueError, match="a fault"):
+        client.get("/")
+    with testclient.TestClient(app, raise_server_exceptions=False) as client:
+        assert client.get("/").status_code == 500
 
 
 async def test_16_nobody_is_told_of_errors_by_a_server_of_ours() -> None:

@@ -970,3 +970,31 @@ async def test_any_sequence_of_events_ends_in_a_legal_state(
             while (await channel.receive()).type is not web.WSMsgType.CLOSED:
                 pass
             assert (await channel.receive()).type is web.WSMsgType.CLOSED
+
+
+@pytest.mark.parametrize("bits", [9, 15])
+async def test_the_memory_of_compression_is_an_option(bits: int) -> None:
+    """What is sent keeps to the window; the client is told of it."""
+    async with (
+        serve(app_of(echo, Story()), ws_window_bits=bits, ws_memory_level=1) as served,
+        connect(served, f"{DEFLATE}; client_max_window_bits") as peer,
+    ):
+        told = peer.fields[b"sec-websocket-extensions"]
+        assert f"server_max_window_bits={bits}".encode() in told
+        assert f"client_max_window_bits={bits}".encode() in told
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("ws_window_bits", 8),
+        ("ws_window_bits", 16),
+        ("ws_window_bits", "12"),
+        ("ws_memory_level", 0),
+        ("ws_memory_level", 10),
+    ],
+)
+async def test_memory_that_zlib_cannot_have_is_refused(name: str, value: Any) -> None:
+    runner = web.AppRunner(web.Application(), **{name: value})
+    with pytest.raises(ValueError, match=f"{name} should be "):
+        await runner.setup()

@@ -199,13 +199,22 @@ def run_app(
         "lifespan": lifespan,
         **kwargs,
     }
-    loop = loop or asyncio.new_event_loop()
+    program = _Program(app, binding, handle_signals, options)
+    _run_to_end(loop or asyncio.new_event_loop(), program, print, access_log)
+
+
+def _run_to_end(
+    loop: asyncio.AbstractEventLoop,
+    program: _Program,
+    announce: Callable[..., None] | None,
+    access_log: logging.Logger | None,
+) -> None:
+    """Run a program in a loop, which is closed behind it."""
     if loop.get_debug() and access_log is access_logger:
         _show_access_log(access_log)
-
     try:
         asyncio.set_event_loop(loop)
-        _run(loop, _Program(app, binding, handle_signals, options), print)
+        _run(loop, program, announce)
     except (GracefulExit, KeyboardInterrupt):
         pass
     finally:

@@ -26,6 +26,9 @@ class ConnectionOptions:
         tcp_keepalive: switch on SO_KEEPALIVE for accepted sockets.
         server_header: value of the Server field; none is sent when empty.
         limits: of request heads.
+
+    Raises:
+        ValueError: zlib knows no such window or memory level.
     """
 
     keepalive_timeout: float = 3630.0
@@ -41,3 +44,10 @@ class ConnectionOptions:
     tcp_keepalive: bool = True
     server_header: str = ""
     limits: HeadLimits = field(default_factory=HeadLimits)
+
+    def __post_init__(self) -> None:
+        """Find out now what would fail with the first compressed message."""
+        if self.ws_window_bits not in range(9, 16):
+            raise ValueError(f"ws_window_bits should be 9 to 15, got {self.ws_window_bits!r}")
+        if self.ws_memory_level not in range(1, 10):
+            raise ValueError(f"ws_memory_level should be 1 to 9, got {self.ws_memory_level!r}")
