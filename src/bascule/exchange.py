@@ -34,6 +34,7 @@ from .wire.framing import (
 from .wire.grammar import HttpVersion, HttpVersion10, HttpVersion11
 from .wire.handshake import BadHandshake, check_handshake, list_subprotocols, wants_websocket
 from .wire.head import check_fields, check_status
+from .wire.lane import split_block
 
 __all__ = [
     "AnswerHead",
@@ -61,6 +62,7 @@ _INTERIM_HEAD: Final = re.compile(rb"HTTP/1\.[01] (1\d\d)(?: [^\r\n]*)?\r\n\r\n"
 _MAX_KNOWN_NAMES = 1024
 _MAX_KNOWN_SIZE = 64
 _known_names: dict[bytes, istr] = {}
+_known_texts: dict[str, istr] = {}
 
 
 class NotSupported(RuntimeError):
@@ -79,13 +81,19 @@ class Head:
         root_path: the prefix a host or a mount serves this application under, decoded; part
             of the target's path or, with hosts that strip it, not.
         keep_alive: the connection may serve another request.
+        block: the field lines as the lane has recognised them, in the place of `raw_fields`.
+
+    Attributes:
+        is_plain: it is known to have no Expect and no Upgrade.
     """
 
     __slots__ = (
+        "_block",
         "_fields",
+        "_raw_fields",
+        "is_plain",
         "keep_alive",
         "method",
-        "raw_fields",
         "root_path",
         "scheme",
         "target",
@@ -102,10 +110,13 @@ class Head:
         scheme: str = "http",
         root_path: str = "",
         keep_alive: bool = True,
+        block: bytes | None = None,
     ) -> None:
         self.method = method
         self.target = target
-        self.raw_fields = raw_fields
+        self._raw_fields = raw_fields
+        self._block = block
+        self.is_plain = block is not None
         self.version = version
         self.scheme = scheme
         self.root_path = root_path
@@ -113,19 +124,48 @@ class Head:
         self._fields: CIMultiDictProxy[str] | None = None
 
     @property
+    def raw_fields(self) -> RawFields:
+        """The names and values as received."""
+        if self._block is not None:
+            self._raw_fields = split_block(self._block)
+            self._block = None
+        return self._raw_fields
+
+    @property
     def fields(self) -> CIMultiDictProxy[str]:
         """The fields as a multidict, built on first use; values UTF-8 with surrogateescape."""
         if self._fields is None:
-            pairs = [
-                (_known_names.get(name) or _learn_name(name), _decode(value))
-                for name, value in self.raw_fields
-            ]
+            block = self._block
+            pairs = self._decode_pairs() if block is None else _decode_block(block)
             self._fields = CIMultiDictProxy(CIMultiDict(pairs))
         return self._fields
+
+    def _decode_pairs(self) -> list[tuple[istr, str]]:
+        return [
+            (_known_names.get(name) or _learn_name(name), _decode(value))
+            for name, value in self._raw_fields
+        ]
+
+
+def _decode_block(block: bytes) -> list[tuple[istr, str]]:
+    """Read field lines that were recognised; it spares decoding them one by one."""
+    pairs = []
+    known = _known_texts.get
+    for line in block[1:-2].decode("utf-8", "surrogateescape").split("\r\n"):
+        name, _, value = line.partition(":")
+        pairs.append((known(name) or _learn_text(name), value.strip(" \t")))
+    return pairs
 
 
 def _decode(value: bytes) -> str:
     return value.decode("utf-8", "surrogateescape")
+
+
+def _learn_text(name: str) -> istr:
+    known = istr(name)
+    if len(_known_texts) < _MAX_KNOWN_NAMES and len(name) <= _MAX_KNOWN_SIZE:
+        _known_texts[name] = known
+    return known
 
 
 def _learn_name(name: bytes) -> istr:
@@ -307,14 +347,16 @@ class Exchange(ABC):
     Attributes:
         head: the request's head.
         body: the request's body.
-        gone: whether the peer has left.
         status: of the answer; 0 until it was decided.
+        task: answers the request; None where that is for others to know.
         bytes_sent: what was handed to the transport for the answer.
+        goes_on: whether the connection goes on behind the answer, as its head tells.
         started_at: `time.monotonic` when the exchange began.
     """
 
     __slots__ = (
         "_bodiless",
+        "_gone",
         "_held",
         "_held_handle",
         "_remaining",
@@ -322,16 +364,19 @@ class Exchange(ABC):
         "_stopping",
         "body",
         "bytes_sent",
-        "gone",
+        "goes_on",
         "head",
         "started_at",
         "status",
+        "task",
     )
 
     def __init__(self, head: Head, body: StreamReader = EMPTY_PAYLOAD) -> None:
         self.head = head
         self.body = body
-        self.gone = Gone()
+        self._gone: Gone | None = None
+        self.task: asyncio.Task[Any] | None = None
+        self.goes_on = head.keep_alive
         self.status = 0
         self.bytes_sent = 0
         self.started_at = time.monotonic()
@@ -353,6 +398,13 @@ class Exchange(ABC):
     def extra(self, name: str, default: Any = None) -> Any:  # Any: transports give what they have
         """Look up a fact of the connection, such as ``peername`` or ``ssl_object``."""
         return default
+
+    @property
+    def gone(self) -> Gone:
+        """Whether the peer has left."""
+        if self._gone is None:
+            self._gone = Gone()
+        return self._gone
 
     @property
     def stopping(self) -> Gone:
@@ -448,6 +500,30 @@ class Exchange(ABC):
         self._move(_Event.RESPOND)
         self._adopt(head)
         await self._finish(head, body, ())
+
+    def answer_plain(
+        self, status: int, reason: str, content_type: str | None, body: bytes
+    ) -> Awaitable[None] | None:
+        """Send a whole answer of which nothing is to be said but what its body is; to a request
+        whose method has answers with a body.
+
+        It says on the wire what `respond` would, with `default_fields`.
+
+        Args:
+            status: 200 to 999, of an answer that may have a body.
+            reason: printable.
+            content_type: printable, in front of the length; None puts the default behind it,
+                where there is a body.
+            body: all of it.
+
+        Returns:
+            what is to be awaited; None when all is done. Nothing has been sent before that, or all.
+        """
+        fields = [] if content_type is None else [("Content-Type", content_type)]
+        fields.append(("Content-Length", str(len(body))))
+        if content_type is None and body:
+            fields.append(("Content-Type", "application/octet-stream"))
+        return self.respond(status, reason, fields + self.default_fields, body)
 
     async def write(self, data: Bytes) -> None:
         """Send a piece of the body; returns when the transport has room again.
@@ -561,7 +637,9 @@ class Exchange(ABC):
         """Whether the request is for a WebSocket, well or badly; one with a body is not."""
         head = self.head
         # Most requests have no such field: their multidict is not built for this question.
-        if not any(len(name) == 7 and name.lower() == b"upgrade" for name, _ in head.raw_fields):
+        if head.is_plain or not any(
+            len(name) == 7 and name.lower() == b"upgrade" for name, _ in head.raw_fields
+        ):
             return False
         return self.body is EMPTY_PAYLOAD and wants_websocket(head.version, head.fields)
 

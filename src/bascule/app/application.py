@@ -53,12 +53,10 @@ _SETTABLE = frozenset({"client_max_size", "exception_handlers", "limit_streams",
 class Request(BaseRequest):
     """A request that an application handles, with the route that was found for it."""
 
-    __slots__ = ("_match_info", "_scope")
+    __slots__ = ("_match_info",)
 
-    def __init__(self, exchange: Exchange, **limits: Any) -> None:  # Any: as of BaseRequest
-        super().__init__(exchange, **limits)
-        self._match_info: UrlMappingMatchInfo | None = None
-        self._scope: Scope | None = None
+    _match_info: UrlMappingMatchInfo
+    _scope: Scope | None = None
 
     if _DEBUG:
 
@@ -70,8 +68,10 @@ class Request(BaseRequest):
     @property
     def match_info(self) -> UrlMappingMatchInfo:
         """The values of the path's variable parts, and the route; a dict."""
-        # None only in front of `Application._handle`, where nobody asks.
-        return cast("UrlMappingMatchInfo", self._match_info)
+        try:
+            return self._match_info
+        except AttributeError:  # in front of `Application._handle`, where nobody asks
+            return cast("UrlMappingMatchInfo", None)
 
     @property
     def scope(self) -> Scope:
@@ -542,16 +542,13 @@ class Application(MutableMapping[str | AppKey[Any], Any]):
 
     async def _handle(self, request: Request) -> StreamResponse:
         """Find the route of a request and call its handler, within all that stands around it."""
-        match_info = await self._router.resolve(request)
-        match_info.add_app(self)
-        match_info.freeze()
-        request._match_info = match_info
-        chain = self._chains.find(match_info)
+        request._match_info = match_info = await self._router.resolve(request)
+        chain = self._chains.enter(match_info, self)
         if chain.signals:
             request._prepare_hook = partial(_send_all, chain.signals)
         if chain.client_max_size is not None:
             request._client_max_size = chain.client_max_size
-        if hdrs.EXPECT in request.headers:
+        if not request._head.is_plain and hdrs.EXPECT in request.headers:
             response = await match_info.expect_handler(request)
             if response is not None:
                 return response

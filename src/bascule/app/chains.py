@@ -40,12 +40,14 @@ class Chain:
         handler: the route's, within all that stands around it.
         signals: what is sent when its response is prepared, outermost first.
         client_max_size: the route's own limit, if it has one.
+        only: the application, where it is the only one on the way.
     """
 
     apps: list[Any]
     handler: Handler
     signals: tuple[Signal[Any, StreamResponse], ...]
     client_max_size: int | None
+    only: Any
 
 
 class Chains:
@@ -57,6 +59,21 @@ class Chains:
         # Of what refuses requests, by the applications on the way; those of routes are kept by the
         # routes, some of which live for one request only.
         self._kept: dict[tuple[Any, ...], Chain] = {}
+
+    def enter(self, match_info: AbstractMatchInfo, app: Any) -> Chain:  # Any: an Application
+        """End a resolution with the application that began it, and give the chain.
+
+        Most requests go to a route of that application itself, whose chain is kept: then nothing
+        is to be found out.
+        """
+        if type(match_info) is UrlMappingMatchInfo and not match_info._apps:
+            kept: Chain | None = match_info._route._chain
+            if kept is not None and kept.only is app:
+                match_info._settle(app, kept.apps)
+                return kept
+        match_info.add_app(app)
+        match_info.freeze()
+        return self.find(match_info)
 
     def find(self, match_info: AbstractMatchInfo) -> Chain:
         """Give the chain for what a router has found.
@@ -99,7 +116,7 @@ def _build(handler: Handler, route: AbstractRoute | None, apps: list[Any]) -> Ch
             handler = _within(layer, handler)
     signals = tuple(app.on_response_prepare for app in apps if app.on_response_prepare)
     limit = None if route is None else route.client_max_size
-    return Chain(apps, handler, signals, limit)
+    return Chain(apps, handler, signals, limit, apps[0] if len(apps) == 1 else None)
 
 
 def _surround(handler: Handler, route: AbstractRoute) -> Handler:

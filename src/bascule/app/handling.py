@@ -87,7 +87,27 @@ class Handling:
     async def _answer(self, request: BaseRequest, exchange: Exchange) -> StreamResponse:
         """Run the handler and send its response to the end; give what is told of it in the log."""
         try:
-            response = await self._run(request, exchange)
+            try:
+                response = await self._app._handle(request)
+            except Exception as exc:
+                response = self._explain(exc, request, exchange)
+            else:
+                # Asked in this order since most are of that very class, and plain.
+                if (
+                    isinstance(response, Response)
+                    and response._is_plain
+                    and request._prepare_hook is None
+                    and exchange._state is State.OPEN
+                ):
+                    left = response._send_plain(request, exchange)
+                    if left is None:
+                        return response
+                    if left is not False:
+                        return await self._finish(request, response, exchange, left)
+                elif isinstance(response, HTTPException):
+                    _warn_about_returned()
+                elif not isinstance(response, StreamResponse):
+                    response = self._complain_about(response, exchange)
             if self._is_to_be_sent(response, exchange):
                 response = await self._finish(request, response, exchange)
             else:
@@ -105,44 +125,30 @@ class Handling:
 
     # -- the handler
 
-    async def _run(self, request: BaseRequest, exchange: Exchange) -> StreamResponse:
-        """Call the application; whatever it raises or returns becomes a response.
+    def _explain(self, exc: Exception, request: BaseRequest, exchange: Exchange) -> StreamResponse:
+        """Make a response of what the application raised.
 
         An error behind a head that has left cuts the exchange; the response is for the log then.
         """
-        try:
-            response = await self._app._handle(request)
-        except HTTPException as exc:
+        if isinstance(exc, HTTPException):
             return exc
-        except ClientConnectionResetError:
-            self._logger.debug("Ignored premature client disconnection", exc_info=True)
+        if isinstance(exc, ClientConnectionResetError):
+            self._logger.debug("Ignored premature client disconnection", exc_info=exc)
             return _Told(exchange, 499, "Client Closed Request")
-        except RequestPayloadError as exc:
+        if isinstance(exc, RequestPayloadError):
             status = 408 if isinstance(exc, PayloadTimeoutError) else 400
             return Response(status=status, text=f"{status}: {exc}")
-        except TimeoutError as exc:
+        if isinstance(exc, TimeoutError):
             self._logger.debug("Request handler timed out.", exc_info=exc)
             page = Response(status=504, content_type="text/plain")
             page.force_close()
             return page
-        except Exception as exc:
-            page = self._handle_error(request, exc)
-            if exchange.state is not State.ENDED:
-                if exchange.withdraw():
-                    return page
-                exchange.abort(exc)
-            return _Told(exchange, page.status)
-        if isinstance(response, HTTPException):
-            warnings.warn(
-                "returning HTTPException object is deprecated "
-                "(#2415) and will be removed, "
-                "please raise the exception instead",
-                DeprecationWarning,
-                stacklevel=2,
-            )
-        elif not isinstance(response, StreamResponse):
-            return self._complain_about(response, exchange)
-        return response
+        page = self._handle_error(request, exc)
+        if exchange.state is not State.ENDED:
+            if exchange.withdraw():
+                return page
+            exchange.abort(exc)
+        return _Told(exchange, page.status)
 
     # Any: what a handler returned by mistake
     def _complain_about(self, result: Any, exchange: Exchange) -> Response:
@@ -204,11 +210,15 @@ class Handling:
     # -- the answer
 
     async def _finish(
-        self, request: BaseRequest, response: StreamResponse, exchange: Exchange
+        self,
+        request: BaseRequest,
+        response: StreamResponse,
+        exchange: Exchange,
+        left: Awaitable[None] | None = None,
     ) -> StreamResponse:
-        """Send a response to its end; give the one that was sent."""
+        """Send a response to its end, or what is left of that; give the one that was sent."""
         try:
-            await self._send(request, response, exchange)
+            await (left or self._send(request, response, exchange))
         except ClientConnectionResetError:
             self._logger.debug("Ignored premature client disconnection", exc_info=True)
             exchange.abort(ClientConnectionResetError("Connection lost"))
@@ -252,6 +262,16 @@ class Handling:
             await page.write_eof()
         except ClientConnectionResetError as exc:
             exchange.abort(exc)
+
+
+def _warn_about_returned() -> None:
+    warnings.warn(
+        "returning HTTPException object is deprecated "
+        "(#2415) and will be removed, "
+        "please raise the exception instead",
+        DeprecationWarning,
+        stacklevel=3,
+    )
 
 
 class _Cancellation:

@@ -49,7 +49,7 @@ class MountedExchange(Exchange):
         self._request = request
         self._outer = request._exchange
         self._pushing: asyncio.Task[None] | None = None
-        self.gone = self._outer.gone
+        self._gone = self._outer.gone
         self.started_at = self._outer.started_at
         self.response: StreamResponse | None = None
 

@@ -39,7 +39,7 @@ class RequestHandler(Connection):
         kwargs: without effect: the options are the server's.
     """
 
-    __slots__ = ("_is_unkept", "_manager")
+    __slots__ = ("_manager",)
 
     def __init__(
         self,
@@ -50,7 +50,6 @@ class RequestHandler(Connection):
     ) -> None:
         super().__init__(manager)
         self._manager = manager
-        self._is_unkept = False
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {'connected' if self.connected else 'disconnected'}>"
@@ -124,11 +123,6 @@ class RequestHandler(Connection):
     def keep_alive(self, val: bool) -> None:
         """Let the connection go on behind the answer in progress, or close it there."""
         self._is_unkept = not val
-
-    @property
-    def is_condemned(self) -> bool:
-        """Whether no further request is served."""
-        return self._is_unkept or super().is_condemned
 
     def close(self) -> None:
         """Serve no further request: close when idle, else after the answer in progress."""

@@ -86,6 +86,8 @@ class HTTPException(Response, Exception):
     status_code: int = -1
     empty_body = False
 
+    _may_be_plain = False
+
     def __init__(
         self,
         *,

@@ -58,31 +58,33 @@ class BaseRequest(MutableMapping[str | RequestKey[Any], Any]):
         {hdrs.METH_PATCH, hdrs.METH_POST, hdrs.METH_PUT, hdrs.METH_TRACE, hdrs.METH_DELETE}
     )
 
-    # Most requests have no limit on streams, and are spared the slot.
-    _limit_streams = False
-
     __slots__ = (
         "__dict__",  # applications put attributes of their own here
         "__weakref__",
-        "_auto_decompress",
         "_client_max_fields",
         "_client_max_size",
-        "_content",
-        "_content_type",
-        "_cookies",
         "_exchange",
-        "_facade",
         "_head",
-        "_host",
-        "_post",
         "_prepare_hook",
-        "_read_bytes",
-        "_rel_url",
-        "_remote",
-        "_state",
         "_task",
-        "_url",
     )
+
+    # What most requests never have: a request gets an attribute of its own with the first use.
+
+    _facade: ProtocolFacade | None = None
+    _content: StreamReader | None = None
+    # Whether content codings of the body are taken off; set by the server.
+    _auto_decompress = True
+    _host: str | None = None
+    _remote: str | None = None
+    _limit_streams = False
+    _state: dict[str | RequestKey[Any], Any] | None = None
+    _read_bytes: bytes | None = None
+    _post: MultiDictProxy[FormValue] | None = None
+    _rel_url: URL | None = None
+    _url: URL | None = None
+    _cookies: Mapping[str, str] | None = None
+    _content_type: tuple[str, dict[str, str]] | None = None
 
     def __init__(
         self,
@@ -93,24 +95,11 @@ class BaseRequest(MutableMapping[str | RequestKey[Any], Any]):
         task: "asyncio.Task[None] | None" = None,
     ) -> None:
         self._exchange = exchange
-        self._facade: ProtocolFacade | None = None
-        self._content: StreamReader | None = None
-        # Whether content codings of the body are taken off; set by the server.
-        self._auto_decompress = True
-        # Those of the exchange, unless `clone` has put others in their place.
+        # That of the exchange, unless `clone` has put another in its place.
         self._head = exchange.head
-        self._host: str | None = None
-        self._remote: str | None = None
         self._client_max_size = client_max_size
         self._client_max_fields = client_max_fields
-        self._state: dict[str | RequestKey[Any], Any] | None = None
-        self._task = task or asyncio.current_task()
-        self._read_bytes: bytes | None = None
-        self._post: MultiDictProxy[FormValue] | None = None
-        self._rel_url: URL | None = None
-        self._url: URL | None = None
-        self._cookies: Mapping[str, str] | None = None
-        self._content_type: tuple[str, dict[str, str]] | None = None
+        self._task = task or exchange.task or asyncio.current_task()
         # Runs the on_response_prepare signals; set by the application that took the request.
         self._prepare_hook: Callable[[Any, StreamResponse], Awaitable[None]] | None = None
 

@@ -2,13 +2,16 @@
 
 import asyncio
 import json
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from concurrent.futures import Executor
-from typing import Any
+from typing import Any, Literal
 
-from ..exchange import Bytes, Exchange
+from multidict import CIMultiDict
+
+from ..exchange import Bytes, ClientConnectionResetError, Exchange
 from ..wire import hdrs
 from ..wire.framing import has_no_content
+from ..wire.grammar import HttpVersion10
 from .compression import Compression
 from .payloads import LookupError, PayloadLike, close_payloads, get_payload
 from .stream import Answerable, LooseHeaders, StreamResponse
@@ -43,6 +46,14 @@ class Response(StreamResponse):
 
     # Payloads that were bodies of this before; shared by all that had none.
     _replaced: tuple[PayloadLike, ...] = ()
+    _body: bytes | bytearray | PayloadLike | None = None
+    _compressed: bytes | None = None
+    _zlib_executor_size = 4096
+    _zlib_executor: Executor | None = None
+    # The type of the body while no fields have been made.
+    _typed: str | None = None
+    # Whether the class sends answers as this one does.
+    _may_be_plain = True
 
     def __init__(
         self,
@@ -59,37 +70,79 @@ class Response(StreamResponse):
     ) -> None:
         if body is not None and text is not None:
             raise ValueError("body and text are not allowed together")
-        super().__init__(status=status, reason=reason, headers=headers)
-        self._zlib_executor_size = zlib_executor_size
-        self._zlib_executor = zlib_executor
-        self._compressed: bytes | None = None
+        if headers is not None:
+            self._multidict = CIMultiDict(headers)
+        self._set_status(status, reason)
+        if zlib_executor_size != 4096:
+            self._zlib_executor_size = zlib_executor_size
+        if zlib_executor is not None:
+            self._zlib_executor = zlib_executor
+        if content_type is not None or charset is not None:
+            self._check_type(content_type)
+        if text is not None:
+            if not isinstance(text, str):
+                raise TypeError(f"text argument must be str ({type(text)!r})")
+            if headers is None or hdrs.CONTENT_TYPE not in self._headers:
+                charset = charset or "utf-8"
+                self._set_type(f"{content_type or 'text/plain'}; charset={charset}")
+            elif self.charset is None:
+                self.charset = charset = "utf-8"
+            else:
+                charset = self.charset
+            self._body = text.encode(charset)
+        else:
+            if content_type is not None:
+                suffix = f"; charset={charset}" if charset is not None else ""
+                self._set_type(content_type + suffix)
+            if type(body) is bytes:
+                self._body = body
+            elif body is not None:
+                self.body = body
+        self._is_plain = self._multidict is None and self._may_be_plain
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:  # Any: as of `type`
+        """Find out whether the class changes how answers are made or sent."""
+        super().__init_subclass__(**kwargs)
+        ours = vars(StreamResponse).keys() | vars(Response).keys()
+        names = {name for name in vars(cls) if name in ours and not name.startswith("__")}
+        if names:
+            cls._may_be_plain = False
+
+    def _check_type(self, content_type: str | None) -> None:
         if content_type is not None and "charset" in content_type:
             raise ValueError("charset must not be in content_type argument")
-        is_described = content_type is not None or charset is not None
-        if is_described and hdrs.CONTENT_TYPE in self._headers:
+        if self._multidict is not None and hdrs.CONTENT_TYPE in self._multidict:
             raise ValueError(
                 "passing both Content-Type header and content_type or charset params is forbidden"
             )
-        self._body: bytes | bytearray | PayloadLike | None = None
-        if text is not None:
-            self._set_text(text, content_type, charset)
-            return
-        if content_type is not None:
-            suffix = f"; charset={charset}" if charset is not None else ""
-            self._headers[hdrs.CONTENT_TYPE] = content_type + suffix
-        self.body = body
 
-    def _set_text(self, text: str, content_type: str | None, charset: str | None) -> None:
-        if not isinstance(text, str):
-            raise TypeError(f"text argument must be str ({type(text)!r})")
-        if hdrs.CONTENT_TYPE in self._headers:
-            if self.charset is None:
-                self.charset = "utf-8"
-            self._body = text.encode(self.charset or "utf-8")
-            return
-        charset = charset or "utf-8"
-        self._headers[hdrs.CONTENT_TYPE] = f"{content_type or 'text/plain'}; charset={charset}"
-        self._body = text.encode(charset)
+    def _set_type(self, value: str) -> None:
+        """Say what the body is, in the field if there are fields already."""
+        if self._multidict is None:
+            self._typed = value
+        else:
+            self._multidict[hdrs.CONTENT_TYPE] = value
+
+    def _build_headers(self) -> CIMultiDict[str]:
+        headers: CIMultiDict[str] = CIMultiDict()
+        if self._typed is not None:
+            headers[hdrs.CONTENT_TYPE] = self._typed
+        if self._ended and self._exchange is not None:  # sent by `_send_plain`
+            self._tell_sent(headers, self._exchange)
+        return headers
+
+    def _tell_sent(self, headers: CIMultiDict[str], exchange: Exchange) -> None:
+        """Complete the fields by what was sent on the wire beside them."""
+        size = len(self._body) if isinstance(self._body, bytes) else 0
+        headers[hdrs.CONTENT_LENGTH] = str(size)
+        if size:
+            headers.setdefault(hdrs.CONTENT_TYPE, "application/octet-stream")
+        headers.extend(exchange.default_fields)
+        if exchange.head.version == HttpVersion10:
+            if exchange.goes_on:
+                headers[hdrs.CONNECTION] = "keep-alive"
+        elif not exchange.goes_on:
+            headers[hdrs.CONNECTION] = "close"
 
     @property
     def body(self) -> Any:  # Any: PayloadLike would make every handler ask for bytes first
@@ -168,6 +221,40 @@ class Response(StreamResponse):
         raise RuntimeError("Content length is set automatically")
 
     # -- sending
+
+    def _send_plain(
+        self, request: Answerable, exchange: Exchange
+    ) -> Awaitable[None] | Literal[False] | None:
+        """Send the whole answer at once, where nothing but its body has been said of it, and
+        nobody has put something in the place of how answers are sent.
+
+        Returns:
+            False where it cannot, and nothing was done; else what is to be awaited, None when all
+            is done.
+        """
+        cls, body, reason, typed = type(self), self._body, self._reason, self._typed
+        if (
+            exchange.head.method not in _PLAIN_METHODS
+            or not 200 <= self._status <= 999
+            or self._status in (204, 304)
+            or cls.prepare is not _PREPARE
+            or cls.write_eof is not _WRITE_EOF
+            or not reason.isprintable()
+            or not (typed is None or typed.isprintable())
+        ):
+            return False
+        if body is None:
+            body = b""
+        elif type(body) is not bytes:
+            return False
+        try:
+            left = exchange.answer_plain(self._status, reason, typed, body)
+        except ClientConnectionResetError as exc:
+            left = _fail(exc)
+        self._request = request
+        self._exchange = exchange
+        self._ended = True
+        return left
 
     def _start(self, request: Answerable) -> Coroutine[Any, Any, Exchange]:
         start = super()._start(request)
@@ -261,6 +348,18 @@ class Response(StreamResponse):
         if not (body is None or isinstance(body, bytes | bytearray)):
             payloads = (*payloads, body)
         await close_payloads(payloads)
+
+
+async def _fail(exc: Exception) -> None:
+    """Raise an error where it is awaited."""
+    raise exc
+
+
+# Looked up anew for each answer: users may replace them.
+_PREPARE = Response.prepare
+_WRITE_EOF = Response.write_eof
+# Whose answers have bodies.
+_PLAIN_METHODS = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
 
 class _Compressor:

@@ -89,8 +89,23 @@ class StreamResponse(MutableMapping[str | ResponseKey[Any], Any]):
     # No __slots__ here: HTTPException is a response and an Exception, and two fixed layouts
     # do not combine in one class.
 
-    # Fields behind the body; few responses have any.
+    # What most responses never have: one gets an attribute of its own with the first use.
+
+    # Fields behind the body.
     _trailers: CIMultiDict[str] | None = None
+    _state: dict[str | ResponseKey[Any], Any] | None = None
+    _cookies: SimpleCookie | None = None
+    _keep_alive: bool | None = None
+    _chunked = False
+    _compression: Compression | None = None
+    _request: Answerable | None = None
+    _exchange: Exchange | None = None
+    _ended = False
+    _must_be_empty = False
+    # The fields, once somebody has asked for them.
+    _multidict: CIMultiDict[str] | None = None
+    # Nothing but a body of bytes has been said of it; see `Response._send_plain`.
+    _is_plain = False
 
     def __init__(
         self,
@@ -99,17 +114,8 @@ class StreamResponse(MutableMapping[str | ResponseKey[Any], Any]):
         reason: str | None = None,
         headers: LooseHeaders | None = None,
     ) -> None:
-        self._headers: CIMultiDict[str] = CIMultiDict(headers or ())
-        self._state: dict[str | ResponseKey[Any], Any] | None = None
-        self._cookies: SimpleCookie | None = None
-        self._content_type: tuple[str, dict[str, str]] | None = None
-        self._keep_alive: bool | None = None
-        self._chunked = False
-        self._compression: Compression | None = None
-        self._request: Answerable | None = None
-        self._exchange: Exchange | None = None
-        self._ended = False
-        self._must_be_empty = False
+        if headers is not None:
+            self._multidict = CIMultiDict(headers)
         self._set_status(status, reason)
 
     # -- the mapping
@@ -231,10 +237,22 @@ class StreamResponse(MutableMapping[str | ResponseKey[Any], Any]):
         return self._headers
 
     @property
+    def _headers(self) -> CIMultiDict[str]:
+        if self._multidict is None:
+            self._multidict = self._build_headers()
+            self._is_plain = False
+        return self._multidict
+
+    def _build_headers(self) -> CIMultiDict[str]:
+        """Make the fields as they are, or were sent, without having been asked for before."""
+        return CIMultiDict()
+
+    @property
     def cookies(self) -> SimpleCookie:
         """The cookies that will be set."""
         if self._cookies is None:
             self._cookies = SimpleCookie()
+            self._is_plain = False
         return self._cookies
 
     @property
@@ -255,16 +273,20 @@ class StreamResponse(MutableMapping[str | ResponseKey[Any], Any]):
         """
         if self._trailers is None:
             self._trailers = CIMultiDict()
+            self._is_plain = False
         return self._trailers
 
     @property
     def keep_alive(self) -> bool | None:
         """Whether the connection goes on after this answer; None before that is known."""
+        if self._keep_alive is None and self._ended and self._exchange is not None:
+            return self._exchange.goes_on
         return self._keep_alive
 
     def force_close(self) -> None:
         """End the connection after this answer."""
         self._keep_alive = False
+        self._is_plain = False
 
     @property
     def chunked(self) -> bool:
@@ -300,6 +322,7 @@ class StreamResponse(MutableMapping[str | ResponseKey[Any], Any]):
         of `Compression`.
         """
         self._compression = Compression(force, strategy)
+        self._is_plain = False
 
     @property
     def content_length(self) -> int | None:

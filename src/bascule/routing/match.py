@@ -15,10 +15,13 @@ class UrlMappingMatchInfo(dict[str, str], AbstractMatchInfo):
     _current_app: Any = None  # Any: applications, a floor above
     _frozen = False
 
+    # Those on the way, outermost first; shared while there are none.
+    _apps: list[Any] = []
+
     def __init__(self, match_dict: dict[str, str], route: AbstractRoute) -> None:
-        super().__init__(match_dict)
+        if match_dict:
+            self.update(match_dict)
         self._route = route
-        self._apps: list[Any] = []
 
     @property
     def handler(self) -> Handler:
@@ -72,10 +75,16 @@ class UrlMappingMatchInfo(dict[str, str], AbstractMatchInfo):
             raise RuntimeError("Cannot change apps stack after .freeze() call")
         if self._current_app is None:
             self._current_app = app
-        self._apps.insert(0, app)
+        self._apps = [app, *self._apps]
 
     def freeze(self) -> None:
         """End the resolution."""
+        self._frozen = True
+
+    def _settle(self, app: Any, apps: list[Any]) -> None:
+        """Add one application and end the resolution, with a list of that one, which is kept."""
+        self._current_app = app
+        self._apps = apps
         self._frozen = True
 
     def __repr__(self) -> str:

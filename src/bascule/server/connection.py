@@ -22,12 +22,13 @@ from ..streams import (
 )
 from ..wire.grammar import BadRequest
 from ..wire.head import HeadReader, dump_head, status_line
+from ..wire.lane import Lane
 from .channel import SocketChannel
 from .complaints import Complaints
 from .cycle import Cycle
 from .deflate import DeflateSettings
 from .options import ConnectionOptions
-from .referee import Decoder, Incoming, judge
+from .referee import Counted, Decoder, judge
 from .refusals import dump_refusal
 from .sendfile import CannotSend, FileSender, has_sendfile
 
@@ -71,6 +72,9 @@ class Owner(Protocol):
     logger: logging.Logger
     complaints: Complaints
     context: Context
+    lane: Lane | None
+    server_line: str
+    last_line: str
     requests_count: int
     stopping: bool
 
@@ -104,6 +108,7 @@ class Connection(asyncio.Protocol):
         "_decoder",
         "_discarded",
         "_half_closed",
+        "_is_unkept",
         "_loop",
         "_owner",
         "_reader",
@@ -127,7 +132,8 @@ class Connection(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._scheme = "http"
         self.phase = Phase.HEAD
-        self._reader = HeadReader(owner.options.limits)
+        # Gathers a head that has not come at once.
+        self._reader: HeadReader | None = None
         self._decoder: Decoder | None = None
         self._cycle: Cycle | None = None
         self._channel: SocketChannel | None = None
@@ -137,7 +143,9 @@ class Connection(asyncio.Protocol):
         # The client waits for 100 Continue before it sends the body.
         self._continue = False
         # No request is taken up after the current answer.
-        self._condemned = False
+        self._condemned = owner.options.keepalive_timeout <= 0
+        # The answer in progress is to be the last, unless that is taken back.
+        self._is_unkept = False
         # The peer has ended its half: what it sent before is served, and nothing comes any more.
         self._half_closed = False
         self._served = 0
@@ -225,10 +233,15 @@ class Connection(asyncio.Protocol):
     @property
     def is_condemned(self) -> bool:
         """Whether no further request is served."""
+        return self._condemned or self._is_unkept or (self._half_closed and not self._ahead)
+
+    @property
+    def is_calm(self) -> bool:
+        """Whether the request is all read, the connection goes on and has room."""
         return (
-            self._condemned
-            or self._owner.options.keepalive_timeout <= 0
-            or (self._half_closed and not self._ahead)
+            self.phase is Phase.TURN
+            and self._room is None
+            and not (self._condemned or self._is_unkept or self._half_closed)
         )
 
     @property
@@ -312,21 +325,32 @@ class Connection(asyncio.Protocol):
     # -- reading
 
     def _read_head(self, data: bytes) -> None:
+        owner = self._owner
+        if self._reader is None and owner.lane is not None:
+            ordinary = owner.lane.recognise(data)
+            if ordinary is not None:
+                method, target, block, length, keep_alive, end = ordinary
+                head = Head(method, target, scheme=self._scheme, keep_alive=keep_alive, block=block)
+                rest = b"" if end == len(data) else data[end:]
+                self._take_up(head, Counted(length) if length else None, rest)
+                return
+        self._read_any_head(data)
+
+    def _read_any_head(self, data: bytes) -> None:
+        """Read a head that may be of any kind, and in pieces."""
+        limits = self._owner.options.limits
+        if self._reader is None:
+            self._reader = HeadReader(limits)
         if not self._reader:
             self._since = self._owner.now()
         try:
             complete = self._reader.feed(data)
             if complete is None:
                 return
-            head, rest = complete
-            incoming = judge(head, self._owner.options.limits)
+            incoming = judge(complete[0], limits)
         except BadRequest as exc:
             self._refuse(exc)
             return
-        self._take_up(incoming, rest)
-
-    def _take_up(self, incoming: Incoming, rest: bytes) -> None:
-        """Begin the exchange of an accepted head."""
         framing = incoming.framing
         head = Head(
             incoming.method,
@@ -336,25 +360,33 @@ class Connection(asyncio.Protocol):
             scheme=self._scheme,
             keep_alive=framing.keep_alive,
         )
-        self._decoder = incoming.decoder
-        body: StreamReader = EMPTY_PAYLOAD
-        if incoming.decoder is not None:
-            body = StreamReader(self._owner.options.read_bufsize, source=self)
-        cycle = self._cycle = Cycle(self, head, body)
+        self._continue = framing.expect_continue and framing.has_body
+        self._take_up(head, incoming.decoder, complete[1])
+
+    def _take_up(self, head: Head, decoder: Decoder | None, rest: bytes) -> None:
+        """Begin the exchange of an accepted head; `rest` came behind it."""
+        owner = self._owner
+        self._reader = None
+        if decoder is None:
+            self.phase = Phase.TURN
+            cycle = Cycle(self, head)
+        else:
+            self.phase = Phase.BODY
+            self._decoder = decoder
+            cycle = Cycle(self, head, StreamReader(owner.options.read_bufsize, source=self))
+        self._cycle = cycle
         if self._half_closed:
             cycle.gone.set(_half_closed())
-        self._owner.requests_count += 1
-        self._continue = framing.expect_continue and framing.has_body
-        self.phase = Phase.BODY if incoming.decoder is not None else Phase.TURN
+        owner.requests_count += 1
         if rest:
             self.data_received(rest)
             if self._cycle is None:
                 return
-        self._task = asyncio.Task(
+        self._task = cycle.task = asyncio.Task(
             self._serve(cycle),
             loop=self._loop,
             name="bascule-request",
-            context=self._owner.context.copy(),
+            context=owner.context.copy(),
         )
 
     def _read_body(self, data: bytes) -> None:
@@ -498,7 +530,7 @@ class Connection(asyncio.Protocol):
         """Tell the story of one request: have it answered, then see how the connection goes on."""
         try:
             await self._owner.responder(cycle)
-            if cycle.state not in _OVER:
+            if cycle._state not in _OVER:
                 await fail(cycle, RuntimeError("The responder left without an answer"))
         except ClientConnectionResetError as exc:
             cycle.abort(exc)
@@ -518,22 +550,25 @@ class Connection(asyncio.Protocol):
     def _answered(self, cycle: Cycle) -> None:
         """Decide how the connection goes on behind an answer."""
         self._task = self._cycle = None
-        if cycle.gone.cause is not None:
-            cycle.gone.cause.__traceback__ = None  # its frames hold the request, and that the cause
-        cycle.body.close(PayloadAccessError("The answer to this request is complete"))
+        gone = cycle._gone
+        if gone is not None and gone.cause is not None:
+            gone.cause.__traceback__ = None  # its frames hold the request, and that the cause
+        if cycle.body is not EMPTY_PAYLOAD:
+            cycle.body.close(PayloadAccessError("The answer to this request is complete"))
         self._served += 1
         self._since = self._owner.now()
-        if self.phase is Phase.LOST:
+        phase, state = self.phase, cycle._state
+        if phase is Phase.LOST:
             self._owner.closed(self)
-        if self.phase in (Phase.CLOSED, Phase.LOST):
+        if phase is Phase.CLOSED or phase is Phase.LOST:
             return
-        if cycle.state is State.SWITCHED:
+        if state is State.SWITCHED:
             self._leave_switched()
-        elif cycle.state is not State.ENDED:
+        elif state is not State.ENDED:
             self.abort()
         elif not cycle.goes_on or self.is_condemned or self._owner.stopping:
             self._say_farewell()
-        elif self.phase is Phase.TURN:
+        elif phase is Phase.TURN:
             self._next()
         else:
             self._linger()
@@ -541,10 +576,10 @@ class Connection(asyncio.Protocol):
     def _next(self) -> None:
         """Turn to the next request, of which bytes may be here already."""
         self.phase = Phase.HEAD
-        self._reader = HeadReader(self._owner.options.limits)
-        ahead, self._ahead = self._ahead, b""
-        self.resume_reading()
-        if ahead:
+        if not self._reading:
+            self.resume_reading()
+        if self._ahead:
+            ahead, self._ahead = self._ahead, b""
             self._read_head(ahead)
         if self._half_closed and self.phase in (Phase.HEAD, Phase.BODY):
             self._complain("Connection closed inside a request")
@@ -611,6 +646,16 @@ class Connection(asyncio.Protocol):
     def server_header(self) -> str:
         """Value of the Server field."""
         return self._owner.options.server_header
+
+    @property
+    def server_line(self) -> str:
+        """The Server field as a line, and the empty line that ends a head."""
+        return self._owner.server_line
+
+    @property
+    def last_line(self) -> str:
+        """The same with a Connection field that tells of the end."""
+        return self._owner.last_line
 
     @property
     def transport(self) -> asyncio.Transport | None:

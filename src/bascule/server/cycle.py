@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections.abc import Awaitable
 from typing import Any, Protocol
 
 from ..channel import ChannelOptions
@@ -13,12 +14,13 @@ from ..exchange import (
     Fields,
     Head,
     NotSupported,
+    State,
     _Event,
 )
 from ..streams import EMPTY_PAYLOAD, StreamReader
 from ..wire.fields import dump_date
 from ..wire.framing import BodyFraming
-from ..wire.grammar import HttpVersion10
+from ..wire.grammar import HttpVersion10, HttpVersion11
 from ..wire.handshake import check_handshake, dump_accept, parse_extensions
 from ..wire.head import check_fields, dump_head, status_line
 from .channel import ChannelWire, SocketChannel
@@ -42,6 +44,18 @@ class Wire(ChannelWire, Protocol):
     @property
     def server_header(self) -> str:
         """Value of the Server field; none is sent when empty."""
+
+    @property
+    def server_line(self) -> str:
+        """The same as a field line, with the empty line that ends a head."""
+
+    @property
+    def last_line(self) -> str:
+        """The same with a Connection field that tells of the end."""
+
+    @property
+    def is_calm(self) -> bool:
+        """Whether the request is all read, the connection goes on and has room."""
 
     @property
     def deflate_settings(self) -> DeflateSettings:
@@ -77,13 +91,9 @@ class Wire(ChannelWire, Protocol):
 
 
 class Cycle(Exchange):
-    """One request and its answer on a connection; ends with the answer's last byte.
+    """One request and its answer on a connection; ends with the answer's last byte."""
 
-    Attributes:
-        goes_on: whether the connection goes on behind this answer, as its head told.
-    """
-
-    __slots__ = ("_agreed", "_framing", "_wire", "goes_on")
+    __slots__ = ("_agreed", "_date", "_framing", "_wire")
 
     def __init__(self, wire: Wire, head: Head, body: StreamReader = EMPTY_PAYLOAD) -> None:
         super().__init__(head, body)
@@ -91,7 +101,8 @@ class Cycle(Exchange):
         # The compression of a WebSocket that was negotiated, once it was.
         self._agreed: tuple[Deflate | None] | None = None
         self._framing = BodyFraming.NONE
-        self.goes_on = head.keep_alive
+        # That of the answer, once it has one.
+        self._date = ""
 
     def extra(self, name: str, default: Any = None) -> Any:
         """Look up a fact of the transport, such as ``peername``."""
@@ -115,10 +126,40 @@ class Cycle(Exchange):
     @property
     def default_fields(self) -> list[tuple[str, str]]:
         """Date, and Server where one is set."""
-        fields = [("Date", dump_date(time.time()))]
+        fields = [("Date", self._date or dump_date(time.time()))]
         if self._wire.server_header:
             fields.append(("Server", self._wire.server_header))
         return fields
+
+    def answer_plain(
+        self, status: int, reason: str, content_type: str | None, body: bytes
+    ) -> Awaitable[None] | None:
+        """Write head and body at once, where nothing else is to be thought of."""
+        head, wire = self.head, self._wire
+        if head.version is not HttpVersion11 or self._state is not State.OPEN or not wire.is_calm:
+            return super().answer_plain(status, reason, content_type, body)
+        size = len(body)
+        if content_type is not None:
+            described = f"Content-Type: {content_type}\r\nContent-Length: {size}"
+        elif body:
+            described = f"Content-Length: {size}\r\nContent-Type: application/octet-stream"
+        else:
+            described = "Content-Length: 0"
+        date = self._date = dump_date(time.time())
+        end = wire.server_line if head.keep_alive else wire.last_line
+        data = (f"HTTP/1.1 {status} {reason}\r\n{described}\r\nDate: {date}\r\n{end}").encode(
+            "utf-8", "surrogateescape"
+        )
+        self._state = State.ENDED
+        self.status = status
+        self.bytes_sent = len(data) + size
+        if size <= _JOIN_SIZE:
+            wire.write(data + body)
+        else:
+            wire.write(data)
+            wire.write(body)
+        room = wire.room()
+        return None if room is None else asyncio.shield(room)
 
     # -- becoming a WebSocket
 

@@ -25,10 +25,12 @@ class ConnectionOptions:
         ws_memory_level: of their compressor, 1 to 9.
         tcp_keepalive: switch on SO_KEEPALIVE for accepted sockets.
         server_header: value of the Server field; none is sent when empty.
+        http: ``"auto"`` reads heads of ordinary requests by a lane beside h11, ``"h11"`` reads all
+            by h11; what is accepted, refused and answered is the same.
         limits: of request heads.
 
     Raises:
-        ValueError: zlib knows no such window or memory level.
+        ValueError: zlib knows no such window or memory level; `http` is neither.
     """
 
     keepalive_timeout: float = 3630.0
@@ -43,6 +45,7 @@ class ConnectionOptions:
     ws_memory_level: int = 5
     tcp_keepalive: bool = True
     server_header: str = ""
+    http: str = "auto"
     limits: HeadLimits = field(default_factory=HeadLimits)
 
     def __post_init__(self) -> None:
@@ -51,3 +54,5 @@ class ConnectionOptions:
             raise ValueError(f"ws_window_bits should be 9 to 15, got {self.ws_window_bits!r}")
         if self.ws_memory_level not in range(1, 10):
             raise ValueError(f"ws_memory_level should be 1 to 9, got {self.ws_memory_level!r}")
+        if self.http not in ("auto", "h11"):
+            raise ValueError(f"http should be 'auto' or 'h11', got {self.http!r:.50}")

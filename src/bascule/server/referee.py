@@ -16,7 +16,7 @@ from ..wire.chunks import ChunkDecoder
 from ..wire.grammar import BadRequest, Framing, check_head, frame_request
 from ..wire.head import HeadLimits
 
-__all__ = ["Decoder", "Incoming", "judge"]
+__all__ = ["Counted", "Decoder", "Incoming", "judge"]
 
 
 class Decoder(Protocol):
@@ -77,7 +77,7 @@ def judge(head: bytes, limits: HeadLimits) -> Incoming:
 def _decoder(framing: Framing, limits: HeadLimits) -> Decoder | None:
     if framing.chunked:
         return _Chunked(limits)
-    return _Counted(framing.content_length) if framing.content_length else None
+    return Counted(framing.content_length) if framing.content_length else None
 
 
 def _tell(exc: Exception) -> str:
@@ -86,7 +86,7 @@ def _tell(exc: Exception) -> str:
     return text[:1].upper() + text[1:]
 
 
-class _Counted:
+class Counted:
     """A body of known length: counting is all there is to do, so h11 sees none of it."""
 
     __slots__ = ("unread",)

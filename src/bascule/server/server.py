@@ -6,6 +6,8 @@ import logging
 from collections.abc import Callable
 
 from ..exchange import Responder
+from ..wire.head import check_fields
+from ..wire.lane import Lane
 from .complaints import Complaints
 from .connection import Connection
 from .options import ConnectionOptions
@@ -43,7 +45,11 @@ class ConnectionSet:
         on_exit: Callable[[BaseException], None] | None = None,
     ) -> None:
         self.responder = responder
-        self.options = options or ConnectionOptions()
+        self.options = options = options or ConnectionOptions()
+        self.lane = Lane(options.limits) if options.http == "auto" else None
+        server = _dump_server(options.server_header)
+        # What ends the head of an answer, and of the last one on a connection.
+        self.server_line, self.last_line = f"{server}\r\n", f"{server}Connection: close\r\n\r\n"
         self.logger = logger
         self.context = contextvars.copy_context()
         self.requests_count = 0
@@ -157,3 +163,11 @@ class ConnectionSet:
         finally:
             for wait in waits:
                 wait.cancel()
+
+
+def _dump_server(value: str) -> str:
+    """Write the Server field as a line, if there is one."""
+    if not value:
+        return ""
+    check_fields([("Server", value)])
+    return f"Server: {value}\r\n"

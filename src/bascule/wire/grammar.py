@@ -87,7 +87,7 @@ _ABSOLUTE = re.compile(rb"(?P<scheme>https?)://(?P<authority>[^/?#]++)(?P<rest>.
 _CONTROLS = bytes([*range(9), 0x0B, 0x0C, *range(0x0E, 0x20), 0x7F])
 # What may stand in a head once only, as aiohttp has it; parsers disagree which of two counts.
 # Host, Content-Length and Transfer-Encoding have rules of their own.
-_SINGLETONS = frozenset(
+SINGLETONS = frozenset(
     {
         b"content-location",
         b"content-range",
@@ -180,7 +180,7 @@ def frame_request(
             upgrade = True
         elif name == b"expect":
             expect = value.lower() == b"100-continue"
-        elif name in _SINGLETONS:
+        elif name in SINGLETONS:
             if name in seen:
                 raise BadRequest(400, f"Duplicate {name.decode().title()!r} header found.")
             seen.add(name)
