@@ -3,7 +3,7 @@
 import asyncio
 import warnings
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import NamedTuple, Protocol
 
 __all__ = [
@@ -111,8 +111,9 @@ class StreamReader:
         self._exception: BaseException | None = None
         self._waiter: asyncio.Future[None] | None = None
         self._reading = False
-        self._eof_callbacks: list[Callable[[], None]] = []
-        self._eof_waiters: list[asyncio.Future[None]] = []
+        # Both are lists from their first use on.
+        self._eof_callbacks: Sequence[Callable[[], None]] = ()
+        self._eof_waiters: Sequence[asyncio.Future[None]] = ()
         # Positions in the stream where chunks of the transfer coding end, not yet read.
         self._chunk_ends: deque[int] | None = None
         self.total_bytes = 0
@@ -163,7 +164,7 @@ class StreamReader:
             return
         self._eof = True
         self._wake()
-        callbacks, self._eof_callbacks = self._eof_callbacks, []
+        callbacks, self._eof_callbacks = self._eof_callbacks, ()
         for callback in callbacks:
             callback()
 
@@ -196,16 +197,33 @@ class StreamReader:
             exc.__cause__ = exc_cause
         self._exception = exc
         self._wake()
-        self._eof_callbacks.clear()
+        self._eof_callbacks = ()
+
+    def feed_whole(self, data: bytes) -> None:
+        """Feed all of a body, and its end, to a reader that was just made."""
+        self._chunks.append(data)
+        self._size = self.total_bytes = len(data)
+        self._eof = True
+
+    def take_whole(self, limit: int) -> bytes | None:
+        """Take all that is left, where the end has been fed and no more than `limit` is left, 0 for
+        no limit; None where that is not so, with nothing taken."""
+        if not self._eof or self._reading or (limit and self._size > limit):
+            return None
+        return self._take(-1)
 
     def close(self, exc: BaseException) -> None:
         """Drop what is buffered and make every later read fail with `exc`."""
-        self._chunks.clear()
-        self._offset = self._size = 0
+        if self._size:
+            self._chunks.clear()
+            self._offset = self._size = 0
         self._eof = False
         self._closed = True
         self._chunk_ends = None
-        self.set_exception(exc)
+        self._exception = exc
+        if self._waiter is not None or self._eof_waiters:
+            self._wake()
+        self._eof_callbacks = ()
 
     def _wake(self) -> None:
         waiter = self._waiter
@@ -241,7 +259,7 @@ class StreamReader:
         if self._eof:
             callback()
         else:
-            self._eof_callbacks.append(callback)
+            self._eof_callbacks = [*self._eof_callbacks, callback]
 
     async def wait_eof(self) -> None:
         """Wait until the end has been fed; nothing is read by this, and another may read.
@@ -263,11 +281,11 @@ class StreamReader:
         if self._eof:
             return
         ended = asyncio.get_running_loop().create_future()
-        self._eof_waiters.append(ended)
+        self._eof_waiters = [*self._eof_waiters, ended]
         try:
             await ended
         finally:
-            self._eof_waiters.remove(ended)
+            self._eof_waiters = [each for each in self._eof_waiters if each is not ended]
 
     async def _pull(self, pull: Awaitable[None]) -> None:
         self._reading = True

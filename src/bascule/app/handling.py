@@ -66,10 +66,17 @@ class Handling:
         self.handler_cancellation = handler_cancellation
         self._auto_decompress = auto_decompress
         self._raise_errors = raise_errors
+        self._is_simple = not handler_cancellation and auto_decompress and access_logger is None
 
-    async def __call__(self, exchange: Exchange) -> None:
-        """Answer one exchange."""
+    def __call__(self, exchange: Exchange) -> Awaitable[Any]:
+        """Answer one exchange, when awaited."""
         request = self._app._make_request(exchange)
+        if self._is_simple:
+            return self._answer(request, exchange)
+        return self._answer_and_tell(request, exchange)
+
+    async def _answer_and_tell(self, request: BaseRequest, exchange: Exchange) -> None:
+        """Answer with what was asked for besides: cancellation, an access log."""
         if not self._auto_decompress:
             request._auto_decompress = False
         response: StreamResponse | None = None

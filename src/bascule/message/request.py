@@ -411,7 +411,9 @@ class BaseRequest(MutableMapping[str | RequestKey[Any], Any]):
             HTTPRequestEntityTooLarge: it is longer than `client_max_size`.
         """
         if self._read_bytes is None:
-            self._read_bytes = await self._read_within(self._client_max_size)
+            body, limit = self.content, self._client_max_size
+            whole = body.take_whole(limit) if type(body) is StreamReader else None
+            self._read_bytes = await self._read_within(limit) if whole is None else whole
         return self._read_bytes
 
     async def _read_within(self, limit: int) -> bytes:

@@ -14,7 +14,7 @@ from ..wire.framing import has_no_content
 from ..wire.grammar import HttpVersion10
 from .compression import Compression
 from .payloads import LookupError, PayloadLike, close_payloads, get_payload
-from .stream import Answerable, LooseHeaders, StreamResponse
+from .stream import _PHRASES, Answerable, LooseHeaders, StreamResponse
 
 __all__ = ["Response", "json_bytes_response", "json_response"]
 
@@ -72,7 +72,10 @@ class Response(StreamResponse):
             raise ValueError("body and text are not allowed together")
         if headers is not None:
             self._multidict = CIMultiDict(headers)
-        self._set_status(status, reason)
+        if type(status) is int and reason is None:
+            self._status, self._reason = status, _PHRASES.get(status, "")
+        else:
+            self._set_status(status, reason)
         if zlib_executor_size != 4096:
             self._zlib_executor_size = zlib_executor_size
         if zlib_executor is not None:
@@ -84,7 +87,11 @@ class Response(StreamResponse):
                 raise TypeError(f"text argument must be str ({type(text)!r})")
             if headers is None or hdrs.CONTENT_TYPE not in self._headers:
                 charset = charset or "utf-8"
-                self._set_type(f"{content_type or 'text/plain'}; charset={charset}")
+                described = f"{content_type or 'text/plain'}; charset={charset}"
+                if headers is None:
+                    self._typed = described
+                else:
+                    self._headers[hdrs.CONTENT_TYPE] = described
             elif self.charset is None:
                 self.charset = charset = "utf-8"
             else:
@@ -92,8 +99,13 @@ class Response(StreamResponse):
             self._body = text.encode(charset)
         else:
             if content_type is not None:
-                suffix = f"; charset={charset}" if charset is not None else ""
-                self._set_type(content_type + suffix)
+                described = (
+                    content_type if charset is None else f"{content_type}; charset={charset}"
+                )
+                if headers is None:
+                    self._typed = described
+                else:
+                    self._headers[hdrs.CONTENT_TYPE] = described
             if type(body) is bytes:
                 self._body = body
             elif body is not None:
@@ -115,13 +127,6 @@ class Response(StreamResponse):
             raise ValueError(
                 "passing both Content-Type header and content_type or charset params is forbidden"
             )
-
-    def _set_type(self, value: str) -> None:
-        """Say what the body is, in the field if there are fields already."""
-        if self._multidict is None:
-            self._typed = value
-        else:
-            self._multidict[hdrs.CONTENT_TYPE] = value
 
     def _build_headers(self) -> CIMultiDict[str]:
         headers: CIMultiDict[str] = CIMultiDict()

@@ -118,11 +118,14 @@ class UrlDispatcher(AbstractRouter, Mapping[str, AbstractResource]):
             found, _ = await domain.resolve(request)
             if found is not None:
                 return found  # type: ignore[no-any-return]  # as above
-        path = match_path(request)
-        method = request.method
-        prefix = self._index.start(path)
+        head = request._head
+        method, path = request.method, head.target
+        if "?" in path or "%" in path or path[:1] != "/" or head.root_path:
+            path = match_path(request)  # it is the path as it stands otherwise
+        index = self._index
+        prefix = path if len(path) <= index.longest else index.start(path)
         while True:
-            for _, resource, match in self._index.find(prefix, path):
+            for _, resource, match in index.find(prefix, path):
                 if match is None:
                     found, methods = await resource.resolve(request)
                     if found is not None:

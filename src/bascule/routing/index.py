@@ -40,11 +40,14 @@ class Index:
 
     A lookup takes the segments of a path off its end, one by one, so the longest prefix wins. Of
     those with the same prefix the resource added first wins.
+
+    Attributes:
+        longest: most characters of a path for whose whole there may be resources.
     """
 
     def __init__(self) -> None:
         self._buckets: dict[str, _Bucket] = {}
-        self._longest = 0
+        self.longest = 0
         self._count = 0
 
     def add(self, resource: AbstractResource) -> None:
@@ -54,7 +57,7 @@ class Index:
             match = resource.match
         key = resource.index_key
         # One more than the key: a path may have a slash behind it.
-        self._longest = max(self._longest, len(key) + 1)
+        self.longest = max(self.longest, len(key) + 1)
         self._count += 1
         self._buckets.setdefault(key, _Bucket()).add(Entry(self._count, resource, match))
 
@@ -64,8 +67,8 @@ class Index:
 
     def start(self, path: str) -> str:
         """Give the longest prefix of a path that there may be resources for."""
-        if len(path) > self._longest:
-            return path[: self._longest + 1].rpartition("/")[0]
+        if len(path) > self.longest:
+            return path[: self.longest + 1].rpartition("/")[0]
         return path
 
     def find(self, prefix: str, path: str) -> Iterable[Entry]:

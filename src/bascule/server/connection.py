@@ -9,7 +9,8 @@ import socket
 from collections.abc import Awaitable
 from contextvars import Context
 from enum import Enum
-from typing import Any, Protocol
+from time import time
+from typing import Any, Literal, Protocol
 
 from ..channel import ChannelState
 from ..exchange import Bytes, ClientConnectionResetError, Head, Responder, State, fail
@@ -25,7 +26,7 @@ from ..wire.head import HeadReader, dump_head, status_line
 from ..wire.lane import Lane
 from .channel import SocketChannel
 from .complaints import Complaints
-from .cycle import Cycle
+from .cycle import JOIN_SIZE, Cycle
 from .deflate import DeflateSettings
 from .options import ConnectionOptions
 from .referee import Counted, Decoder, judge
@@ -73,8 +74,10 @@ class Owner(Protocol):
     complaints: Complaints
     context: Context
     lane: Lane | None
-    server_line: str
-    last_line: str
+    second: int
+    date: str
+    ending: str
+    last_ending: str
     requests_count: int
     stopping: bool
 
@@ -86,6 +89,9 @@ class Owner(Protocol):
 
     def closed(self, connection: "Connection") -> None:
         """Take note that a connection has ended."""
+
+    def turn_to(self, second: int) -> None:
+        """Write the end of heads anew, which has a date."""
 
     def exit(self, cause: BaseException) -> bool:
         """Be told of SystemExit or KeyboardInterrupt out of a responder; say if it is taken."""
@@ -236,15 +242,6 @@ class Connection(asyncio.Protocol):
         return self._condemned or self._is_unkept or (self._half_closed and not self._ahead)
 
     @property
-    def is_calm(self) -> bool:
-        """Whether the request is all read, the connection goes on and has room."""
-        return (
-            self.phase is Phase.TURN
-            and self._room is None
-            and not (self._condemned or self._is_unkept or self._half_closed)
-        )
-
-    @property
     def has_much_unread(self) -> bool:
         """Whether the body is too long to be read away, or may never come: its client still waits
         for 100 Continue, so nothing behind the answer could be told from it."""
@@ -331,8 +328,16 @@ class Connection(asyncio.Protocol):
             if ordinary is not None:
                 method, target, block, length, keep_alive, end = ordinary
                 head = Head(method, target, scheme=self._scheme, keep_alive=keep_alive, block=block)
-                rest = b"" if end == len(data) else data[end:]
-                self._take_up(head, Counted(length) if length else None, rest)
+                if not length:
+                    rest = data[end:] if end != len(data) else b""
+                    self._take_up(head, EMPTY_PAYLOAD, None, rest)
+                    return
+                body = StreamReader(owner.options.read_bufsize, source=self)
+                if len(data) - end < length:
+                    self._take_up(head, body, Counted(length), data[end:])
+                    return
+                body.feed_whole(data[end : end + length])
+                self._take_up(head, body, None, data[end + length :])
                 return
         self._read_any_head(data)
 
@@ -361,20 +366,28 @@ class Connection(asyncio.Protocol):
             keep_alive=framing.keep_alive,
         )
         self._continue = framing.expect_continue and framing.has_body
-        self._take_up(head, incoming.decoder, complete[1])
+        decoder = incoming.decoder
+        body: StreamReader = EMPTY_PAYLOAD
+        if decoder is not None:
+            body = StreamReader(self._owner.options.read_bufsize, source=self)
+        self._take_up(head, body, decoder, complete[1])
 
-    def _take_up(self, head: Head, decoder: Decoder | None, rest: bytes) -> None:
-        """Begin the exchange of an accepted head; `rest` came behind it."""
+    def _take_up(
+        self, head: Head, body: StreamReader, decoder: Decoder | None, rest: bytes
+    ) -> None:
+        """Begin the exchange of an accepted head.
+
+        Args:
+            head: of the request.
+            body: of the request.
+            decoder: of what is still to come of the body; None for nothing.
+            rest: what came behind all that.
+        """
         owner = self._owner
         self._reader = None
-        if decoder is None:
-            self.phase = Phase.TURN
-            cycle = Cycle(self, head)
-        else:
-            self.phase = Phase.BODY
-            self._decoder = decoder
-            cycle = Cycle(self, head, StreamReader(owner.options.read_bufsize, source=self))
-        self._cycle = cycle
+        self._decoder = decoder
+        self.phase = Phase.TURN if decoder is None else Phase.BODY
+        cycle = self._cycle = Cycle(self, head, body)
         if self._half_closed:
             cycle.gone.set(_half_closed())
         owner.requests_count += 1
@@ -566,10 +579,19 @@ class Connection(asyncio.Protocol):
             self._leave_switched()
         elif state is not State.ENDED:
             self.abort()
-        elif not cycle.goes_on or self.is_condemned or self._owner.stopping:
+        elif (
+            not cycle.goes_on
+            or self._condemned
+            or self._is_unkept
+            or self._owner.stopping
+            or (self._half_closed and not self._ahead)
+        ):
             self._say_farewell()
         elif phase is Phase.TURN:
-            self._next()
+            if self._reading and not self._ahead and not self._half_closed:
+                self.phase = Phase.HEAD  # as most go on
+            else:
+                self._next()
         else:
             self._linger()
 
@@ -648,16 +670,6 @@ class Connection(asyncio.Protocol):
         return self._owner.options.server_header
 
     @property
-    def server_line(self) -> str:
-        """The Server field as a line, and the empty line that ends a head."""
-        return self._owner.server_line
-
-    @property
-    def last_line(self) -> str:
-        """The same with a Connection field that tells of the end."""
-        return self._owner.last_line
-
-    @property
     def transport(self) -> asyncio.Transport | None:
         """The transport; None before there is one, and once it is gone."""
         return None if self.phase is Phase.LOST else self._transport
@@ -679,6 +691,42 @@ class Connection(asyncio.Protocol):
             raise _closing()
         self._written += len(data)
         transport.write(data)
+
+    def write_plain(
+        self, cycle: Cycle, start: str, body: bytes
+    ) -> asyncio.Future[None] | Literal[False] | None:
+        """Write an answer in one piece, while the request is all read, the connection goes on as
+        the request lets it, and there is room.
+
+        Raises:
+            ClientConnectionResetError: the transport is closing.
+        """
+        if (
+            self.phase is not Phase.TURN
+            or self._room is not None
+            or self._condemned
+            or self._is_unkept
+            or self._half_closed
+        ):
+            return False
+        transport = self._transport
+        if transport is None or transport.is_closing():
+            raise _closing()
+        owner = self._owner
+        second = int(time())
+        if second != owner.second:
+            owner.turn_to(second)
+        cycle.date = owner.date
+        ending = owner.ending if cycle.goes_on else owner.last_ending
+        data = (start + ending).encode("utf-8", "surrogateescape")
+        cycle.bytes_sent = size = len(data) + len(body)
+        self._written += size
+        if size <= JOIN_SIZE:
+            transport.write(data + body)
+        else:
+            transport.write(data)
+            transport.write(body)
+        return self._room
 
     def room(self) -> asyncio.Future[None] | None:
         """Give what to await before more is written; None when there is room."""

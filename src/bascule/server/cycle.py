@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import Awaitable
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from ..channel import ChannelOptions
 from ..exchange import (
@@ -27,11 +27,11 @@ from .channel import ChannelWire, SocketChannel
 from .deflate import Deflate, DeflateSettings, negotiate
 from .sendfile import descriptor_of
 
-__all__ = ["Cycle", "Wire"]
+__all__ = ["JOIN_SIZE", "Cycle", "Wire"]
 
 # Up to here a head and its body are joined into one write; beyond it copying costs more than
 # a second call.
-_JOIN_SIZE = 64 * 1024
+JOIN_SIZE = 128 * 1024
 # Fields that an acceptance never has: they would speak of a body, or of another handshake.
 _NOT_IN_101 = frozenset(
     {"content-length", "transfer-encoding", "sec-websocket-extensions", "sec-websocket-protocol"}
@@ -45,17 +45,20 @@ class Wire(ChannelWire, Protocol):
     def server_header(self) -> str:
         """Value of the Server field; none is sent when empty."""
 
-    @property
-    def server_line(self) -> str:
-        """The same as a field line, with the empty line that ends a head."""
+    def write_plain(
+        self, cycle: "Cycle", start: str, body: bytes
+    ) -> asyncio.Future[None] | Literal[False] | None:
+        """Write an answer in one piece, where nothing stands in the way of that.
 
-    @property
-    def last_line(self) -> str:
-        """The same with a Connection field that tells of the end."""
+        Args:
+            cycle: learns its date and size.
+            start: of the head.
+            body: all of it.
 
-    @property
-    def is_calm(self) -> bool:
-        """Whether the request is all read, the connection goes on and has room."""
+        Returns:
+            False where something does: nothing was written; else what to await for room, None
+            when there is.
+        """
 
     @property
     def deflate_settings(self) -> DeflateSettings:
@@ -93,16 +96,16 @@ class Wire(ChannelWire, Protocol):
 class Cycle(Exchange):
     """One request and its answer on a connection; ends with the answer's last byte."""
 
-    __slots__ = ("_agreed", "_date", "_framing", "_wire")
+    __slots__ = ("_agreed", "_framing", "_wire", "date")
 
     def __init__(self, wire: Wire, head: Head, body: StreamReader = EMPTY_PAYLOAD) -> None:
-        super().__init__(head, body)
+        Exchange.__init__(self, head, body)
         self._wire = wire
         # The compression of a WebSocket that was negotiated, once it was.
         self._agreed: tuple[Deflate | None] | None = None
         self._framing = BodyFraming.NONE
         # That of the answer, once it has one.
-        self._date = ""
+        self.date = ""
 
     def extra(self, name: str, default: Any = None) -> Any:
         """Look up a fact of the transport, such as ``peername``."""
@@ -126,7 +129,7 @@ class Cycle(Exchange):
     @property
     def default_fields(self) -> list[tuple[str, str]]:
         """Date, and Server where one is set."""
-        fields = [("Date", self._date or dump_date(time.time()))]
+        fields = [("Date", self.date or dump_date(time.time()))]
         if self._wire.server_header:
             fields.append(("Server", self._wire.server_header))
         return fields
@@ -135,8 +138,7 @@ class Cycle(Exchange):
         self, status: int, reason: str, content_type: str | None, body: bytes
     ) -> Awaitable[None] | None:
         """Write head and body at once, where nothing else is to be thought of."""
-        head, wire = self.head, self._wire
-        if head.version is not HttpVersion11 or self._state is not State.OPEN or not wire.is_calm:
+        if self.head.version is not HttpVersion11 or self._state is not State.OPEN:
             return super().answer_plain(status, reason, content_type, body)
         size = len(body)
         if content_type is not None:
@@ -145,20 +147,12 @@ class Cycle(Exchange):
             described = f"Content-Length: {size}\r\nContent-Type: application/octet-stream"
         else:
             described = "Content-Length: 0"
-        date = self._date = dump_date(time.time())
-        end = wire.server_line if head.keep_alive else wire.last_line
-        data = (f"HTTP/1.1 {status} {reason}\r\n{described}\r\nDate: {date}\r\n{end}").encode(
-            "utf-8", "surrogateescape"
-        )
+        start = f"HTTP/1.1 {status} {reason}\r\n{described}\r\n"
+        room = self._wire.write_plain(self, start, body)
+        if room is False:
+            return super().answer_plain(status, reason, content_type, body)
         self._state = State.ENDED
         self.status = status
-        self.bytes_sent = len(data) + size
-        if size <= _JOIN_SIZE:
-            wire.write(data + body)
-        else:
-            wire.write(data)
-            wire.write(body)
-        room = wire.room()
         return None if room is None else asyncio.shield(room)
 
     # -- becoming a WebSocket
@@ -304,7 +298,7 @@ class Cycle(Exchange):
             return
         self.bytes_sent += size
         write = self._wire.write
-        if size <= _JOIN_SIZE:
+        if size <= JOIN_SIZE:
             write(b"".join((prefix, data, suffix)))
             return
         for piece in (prefix, data, suffix):

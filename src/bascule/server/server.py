@@ -3,9 +3,11 @@
 import asyncio
 import contextvars
 import logging
+import time
 from collections.abc import Callable
 
 from ..exchange import Responder
+from ..wire.fields import dump_date
 from ..wire.head import check_fields
 from ..wire.lane import Lane
 from .complaints import Complaints
@@ -47,9 +49,8 @@ class ConnectionSet:
         self.responder = responder
         self.options = options = options or ConnectionOptions()
         self.lane = Lane(options.limits) if options.http == "auto" else None
-        server = _dump_server(options.server_header)
-        # What ends the head of an answer, and of the last one on a connection.
-        self.server_line, self.last_line = f"{server}\r\n", f"{server}Connection: close\r\n\r\n"
+        self._server_line = _dump_server(options.server_header)
+        self.turn_to(int(time.time()))
         self.logger = logger
         self.context = contextvars.copy_context()
         self.requests_count = 0
@@ -74,6 +75,14 @@ class ConnectionSet:
         return list(self._connections)
 
     # -- what connections call
+
+    def turn_to(self, second: int) -> None:
+        """Write what ends the heads of plain answers for another second since the epoch: Date,
+        Server, and where a connection ends, that."""
+        self.second = second
+        self.date = dump_date(second)
+        line = f"Date: {self.date}\r\n{self._server_line}"
+        self.ending, self.last_ending = f"{line}\r\n", f"{line}Connection: close\r\n\r\n"
 
     def opened(self, connection: Connection) -> None:
         """Take note of a new connection; the sweeper runs while there is one."""
