@@ -82,14 +82,14 @@ class Head:
             of the target's path or, with hosts that strip it, not.
         keep_alive: the connection may serve another request.
         block: the field lines as the lane has recognised them, in the place of `raw_fields`.
-
-    Attributes:
+        give_fields: gives `raw_fields` once they are asked for.
         is_plain: it is known to have no Expect and no Upgrade.
     """
 
     __slots__ = (
         "_block",
         "_fields",
+        "_give_fields",
         "_raw_fields",
         "is_plain",
         "keep_alive",
@@ -111,12 +111,15 @@ class Head:
         root_path: str = "",
         keep_alive: bool = True,
         block: bytes | None = None,
+        give_fields: Callable[[], RawFields] | None = None,
+        is_plain: bool = False,
     ) -> None:
         self.method = method
         self.target = target
         self._raw_fields = raw_fields
         self._block = block
-        self.is_plain = block is not None
+        self._give_fields = give_fields
+        self.is_plain = is_plain
         self.version = version
         self.scheme = scheme
         self.root_path = root_path
@@ -129,6 +132,9 @@ class Head:
         if self._block is not None:
             self._raw_fields = split_block(self._block)
             self._block = None
+        elif self._give_fields is not None:
+            self._raw_fields = self._give_fields()
+            self._give_fields = None
         return self._raw_fields
 
     @property
@@ -143,7 +149,7 @@ class Head:
     def _decode_pairs(self) -> list[tuple[istr, str]]:
         return [
             (_known_names.get(name) or _learn_name(name), _decode(value))
-            for name, value in self._raw_fields
+            for name, value in self.raw_fields
         ]
 
 

@@ -1,7 +1,7 @@
 """Our application as a guest of an ASGI host: an exchange over its scope, receive and send."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any
 
 from ..exchange import (
@@ -13,6 +13,7 @@ from ..exchange import (
     Head,
     Responder,
     State,
+    _Event,
 )
 from ..streams import EMPTY_PAYLOAD, StreamReader
 from ..wire.framing import BodyFraming, has_field
@@ -40,6 +41,11 @@ _WINDOW = 65535
 _DRAIN_SIZE = 64 * 1024
 _DRAIN_TIME = 1.0
 # Fields that belong to a connection, which is the host's (RFC 9110 section 7.6.1).
+_ANNOUNCING = frozenset({b"content-length", b"transfer-encoding"})
+# Content-Type fields as messages have them, of the first so many types.
+_typed: dict[str, tuple[bytes, bytes]] = {}
+_MAX_TYPES = 256
+_MAX_TYPE_SIZE = 100
 _HOP_BY_HOP = frozenset({"transfer-encoding", "keep-alive", "upgrade", "proxy-connection", "te"})
 
 
@@ -176,7 +182,9 @@ class GuestExchange(HostCall):
 
     def __init__(self, scope: Mapping[str, Any], receive: Receive, send: Send) -> None:
         head = head_of_scope(scope)
-        body = self._make_body(head.fields, head.version >= (2, 0))
+        body: StreamReader = EMPTY_PAYLOAD
+        if head.version >= (2, 0) or _announces_body(scope["headers"]):
+            body = StreamReader(source=self)
         super().__init__(scope, head, body, receive, send)
         self._pushing: asyncio.Task[None] | None = None
         self._watcher: asyncio.Task[None] | None = None
@@ -188,13 +196,38 @@ class GuestExchange(HostCall):
         self._is_passed_on = False
         self.aborted: BaseException | None = None
 
-    def _make_body(self, fields: Mapping[str, str], may_be_unannounced: bool) -> StreamReader:
-        """Without length or coding there is no body in HTTP/1; later versions need neither, and
-        the end of none may come by itself."""
-        length = fields.get("Content-Length")
-        if may_be_unannounced or length not in (None, "0") or "Transfer-Encoding" in fields:
-            return StreamReader(source=self)
-        return EMPTY_PAYLOAD
+    def answer_plain(
+        self, status: int, reason: str, content_type: str | None, body: bytes
+    ) -> Awaitable[None] | None:
+        """Send head and body as the two messages that they are."""
+        if self.body is not EMPTY_PAYLOAD or self.head.method == "HEAD":
+            return super().answer_plain(status, reason, content_type, body)
+        return self._send_plain(status, content_type, body)
+
+    async def _send_plain(self, status: int, content_type: str | None, body: bytes) -> None:
+        length = (b"content-length", b"%d" % len(body))
+        if content_type is not None:
+            typed = _typed.get(content_type) or _learn_type(content_type)
+            headers = [typed, length]
+        elif body:
+            headers = [length, (b"content-type", b"application/octet-stream")]
+        else:
+            headers = [length]
+        if self.head.version < (2, 0) and not self.goes_on:
+            headers.append((b"connection", b"close"))
+        self._move(_Event.RESPOND)
+        self.status = status
+        try:
+            await self._send({"type": "http.response.start", "status": status, "headers": headers})
+            await self._send({"type": "http.response.body", "body": body, "more_body": False})
+        except OSError as exc:
+            self._client_left(exc)
+            raise ClientConnectionResetError("Cannot write to closing transport") from exc
+        except asyncio.CancelledError:
+            # Whether the host has the message is not known: nothing can follow it.
+            self.abort(RuntimeError("Sending to the host was cancelled"))
+            raise
+        self.bytes_sent += len(body)
 
     # -- the body's source
 
@@ -380,6 +413,8 @@ class GuestExchange(HostCall):
 
     async def settle(self) -> None:
         """End what was begun beside the call."""
+        if self._watcher is None and self._pushing is None:
+            return
         tasks = [task for task in (self._watcher, self._pushing) if task is not None]
         for task in tasks:
             if task is self._watcher or self.state is State.GONE:
@@ -420,6 +455,23 @@ class _StreamExchange(GuestExchange):
         if len(data) > _WINDOW:
             self._watch()
         await super()._emit(head, data, end, trailers)
+
+
+def _announces_body(headers: Iterable[tuple[bytes, bytes]]) -> bool:
+    """Whether there is a body, by its length or coding: in HTTP/1 there is none without; later
+    versions need neither, and the end of none may come by itself."""
+    for name, value in headers:
+        if name in _ANNOUNCING and (name != b"content-length" or value != b"0"):
+            return True
+    return False
+
+
+def _learn_type(content_type: str) -> tuple[bytes, bytes]:
+    """Write a Content-Type as messages have it, and remember that of the frequent ones."""
+    pair = (b"content-type", content_type.encode("utf-8", "surrogateescape"))
+    if len(_typed) < _MAX_TYPES and len(content_type) <= _MAX_TYPE_SIZE:
+        _typed[content_type] = pair
+    return pair
 
 
 def _start_message(head: AnswerHead, is_http1: bool) -> dict[str, Any]:

@@ -1,14 +1,14 @@
 """The ASGI scope of a request head, and the head of a scope."""
 
 import ssl
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cache, partial
 from typing import Any, Final
 from urllib.parse import quote, unquote
 
 from ..exchange import Exchange, Head
 from ..wire.certificates import decode_certificate
-from ..wire.grammar import HttpVersion, list_tokens, split_target
+from ..wire.grammar import HttpVersion, HttpVersion10, HttpVersion11, list_tokens, split_target
 from .tls import describe_tls
 
 __all__ = [
@@ -29,6 +29,13 @@ Scope = dict[str, Any]
 ASGI_VERSIONS: Final = {"version": "3.0", "spec_version": "2.5"}
 
 _PATH_SAFE = "/:@!$&'()*+,;=~-._"
+# Fields that say how a request goes on; of those, the ones that ask for another answer.
+_MARKED: Final = frozenset(
+    {b"connection", b"content-length", b"expect", b"transfer-encoding", b"upgrade"}
+)
+_DEMANDING: Final = frozenset({b"expect", b"upgrade"})
+_SECURE: Final = frozenset({"https", "wss"})
+_VERSIONS: Final = {"1.1": HttpVersion11, "1.0": HttpVersion10}
 
 
 def socket_scope_of_head(
@@ -135,28 +142,43 @@ def head_of_scope(scope: Mapping[str, Any]) -> Head:
     """Read a host's scope as a request head; the scope is not changed.
 
     Hosts disagree on whether the path holds the root path; here the target always does.
-    Where there is no raw path it is the path, quoted.
+    Where there is no raw path it is the path, quoted. The fields are read when they are asked for,
+    but for those that say how the request goes on.
     """
-    root_path = str(scope.get("root_path") or "").rstrip("/")
+    headers = scope["headers"]
+    marked = [pair for pair in headers if pair[0] in _MARKED]
     raw_path: bytes | None = scope.get("raw_path")
+    root_path = scope.get("root_path")
     path = raw_path.decode("latin-1") if raw_path else ""
-    if not raw_path or not _says_the_same(path, scope["path"], root_path):
+    if root_path or path != scope["path"] or path[:1] != "/":
+        root_path = str(root_path or "").rstrip("/")
+        path = _find_path(scope, path, root_path)
+    query: bytes = scope.get("query_string") or b""
+    version = _VERSIONS.get(scope.get("http_version") or "1.1") or _parse_version(scope)
+    return Head(
+        scope.get("method") or "GET",
+        f"{path}?{query.decode('latin-1')}" if query else path,
+        version=version,
+        scheme="https" if scope.get("scheme") in _SECURE else "http",
+        root_path=root_path or "",
+        keep_alive=_keeps_alive(version, marked) if marked else version is not HttpVersion10,
+        give_fields=partial(_read_headers, headers),
+        is_plain=not any(name in _DEMANDING for name, _ in marked) if marked else True,
+    )
+
+
+def _find_path(scope: Mapping[str, Any], path: str, root_path: str) -> str:
+    """Give the path of a target, quoted, with the root path in front."""
+    if not path or not _says_the_same(path, scope["path"], root_path):
         path = quote(scope["path"], safe=_PATH_SAFE)  # middlewares may have put another in
     quoted_root = quote(root_path, safe=_PATH_SAFE)
     if not _is_under(path, quoted_root) and not _is_under(path, root_path):
         path = quoted_root + path
-    query: bytes = scope.get("query_string") or b""
-    raw_fields = _join_cookies([(bytes(n), bytes(v)) for n, v in scope["headers"]])
-    version = _parse_version(str(scope.get("http_version") or "1.1"))
-    return Head(
-        str(scope.get("method") or "GET"),
-        f"{path}?{query.decode('latin-1')}" if query else path,
-        raw_fields,
-        version=version,
-        scheme="https" if scope.get("scheme") in ("https", "wss") else "http",
-        root_path=root_path,
-        keep_alive=_keeps_alive(version, raw_fields),
-    )
+    return path
+
+
+def _read_headers(headers: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+    return _join_cookies([(bytes(n), bytes(v)) for n, v in headers])
 
 
 def _says_the_same(raw_path: str, path: str, root_path: str) -> bool:
@@ -214,13 +236,13 @@ def _is_under(path: str, root: str) -> bool:
     return not root or (path.startswith(root) and path[len(root) :][:1] in ("", "/"))
 
 
-def _parse_version(text: str) -> HttpVersion:
-    major, _, minor = text.partition(".")
+def _parse_version(scope: Mapping[str, Any]) -> HttpVersion:
+    major, _, minor = str(scope["http_version"]).partition(".")
     return HttpVersion(int(major), int(minor or 0))
 
 
 def _keeps_alive(version: HttpVersion, fields: list[tuple[bytes, bytes]]) -> bool:
-    options = list_tokens(value for name, value in fields if name.lower() == b"connection")
+    options = list_tokens(value for name, value in fields if name == b"connection")
     return b"close" not in options and (version >= (1, 1) or b"keep-alive" in options)
 
 

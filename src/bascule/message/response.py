@@ -259,6 +259,7 @@ class Response(StreamResponse):
         self._request = request
         self._exchange = exchange
         self._ended = True
+        self._is_plain = False
         return left
 
     def _start(self, request: Answerable) -> Coroutine[Any, Any, Exchange]:

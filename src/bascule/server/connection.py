@@ -327,7 +327,14 @@ class Connection(asyncio.Protocol):
             ordinary = owner.lane.recognise(data)
             if ordinary is not None:
                 method, target, block, length, keep_alive, end = ordinary
-                head = Head(method, target, scheme=self._scheme, keep_alive=keep_alive, block=block)
+                head = Head(
+                    method,
+                    target,
+                    scheme=self._scheme,
+                    keep_alive=keep_alive,
+                    block=block,
+                    is_plain=True,
+                )
                 if not length:
                     rest = data[end:] if end != len(data) else b""
                     self._take_up(head, EMPTY_PAYLOAD, None, rest)
