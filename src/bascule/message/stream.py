@@ -104,6 +104,8 @@ class StreamResponse(MutableMapping[str | ResponseKey[Any], Any]):
     _must_be_empty = False
     # The fields, once somebody has asked for them.
     _multidict: CIMultiDict[str] | None = None
+    # Takes pieces of the body without waiting, where the exchange does.
+    _take: Callable[[bytes], Awaitable[None] | None] | None = None
     # Nothing but a body of bytes has been said of it; see `Response._send_plain`.
     _is_plain = False
 
@@ -511,6 +513,8 @@ class StreamResponse(MutableMapping[str | ResponseKey[Any], Any]):
                 await request._prepare_hook(request, self)
             close = not self._keep_alive
             exchange.start(self._status, self._reason, self._headers.items(), close=close)
+            if not self._is_encoding():
+                self._take = getattr(exchange, "take", None)
         except BaseException:
             self._exchange = None
             raise
@@ -619,6 +623,11 @@ class StreamResponse(MutableMapping[str | ResponseKey[Any], Any]):
             RuntimeError: before `prepare`, or after the end.
             ConnectionResetError: the peer has left.
         """
+        if self._take is not None and type(data) is bytes:
+            left = self._take(data)
+            if left is not None:
+                await left
+            return
         if not isinstance(data, bytes | bytearray | memoryview):
             raise AssertionError(f"data argument must be byte-ish ({type(data)!r})")
         if self._ended:
@@ -648,6 +657,7 @@ class StreamResponse(MutableMapping[str | ResponseKey[Any], Any]):
             return
         if self._exchange is None:
             raise AssertionError("Response has not been started")
+        self._take = None
         if self._is_encoding():
             data = await self._encode(self._compression.end, data)  # type: ignore[union-attr]  # asked just now
         if self._trailers:

@@ -32,6 +32,12 @@ __all__ = ["JOIN_SIZE", "Cycle", "Wire"]
 # Up to here a head and its body are joined into one write; beyond it copying costs more than
 # a second call.
 JOIN_SIZE = 128 * 1024
+# Bytes of a body that wait for the end of a step of the loop at most.
+_PENDING_SIZE = 64 * 1024
+_chunk_lines: dict[int, bytes] = {}
+_MAX_CHUNK_LINES = 1024
+# Shared by all that have no such piece; never changed.
+_NONE: list[bytes] = []
 # Fields that an acceptance never has: they would speak of a body, or of another handshake.
 _NOT_IN_101 = frozenset(
     {"content-length", "transfer-encoding", "sec-websocket-extensions", "sec-websocket-protocol"}
@@ -96,7 +102,7 @@ class Wire(ChannelWire, Protocol):
 class Cycle(Exchange):
     """One request and its answer on a connection; ends with the answer's last byte."""
 
-    __slots__ = ("_agreed", "_framing", "_wire", "date")
+    __slots__ = ("_agreed", "_framing", "_pending", "_pending_size", "_wire", "date")
 
     def __init__(self, wire: Wire, head: Head, body: StreamReader = EMPTY_PAYLOAD) -> None:
         Exchange.__init__(self, head, body)
@@ -106,6 +112,9 @@ class Cycle(Exchange):
         self._framing = BodyFraming.NONE
         # That of the answer, once it has one.
         self.date = ""
+        # Pieces of the body that leave by the end of this step of the loop; a list from the first.
+        self._pending: list[bytes] = _NONE
+        self._pending_size = 0
 
     def extra(self, name: str, default: Any = None) -> Any:
         """Look up a fact of the transport, such as ``peername``."""
@@ -154,6 +163,48 @@ class Cycle(Exchange):
         self._state = State.ENDED
         self.status = status
         return None if room is None else asyncio.shield(room)
+
+    def take(self, data: bytes) -> Awaitable[None] | None:
+        """Take a piece of the body, to leave with others: by the end of this step of the loop, at
+        64 KiB, or before anything else is sent. A piece is one chunk, as ever.
+
+        Returns:
+            what is to be awaited; None when there is nothing to wait for.
+        """
+        pending, size = self._pending, len(data)
+        if not pending or not size or self._state is not State.STARTED:
+            if not self._begin_pending(data):
+                return self.write(data)
+            pending = self._pending
+        pending += (_chunk_lines.get(size) or _dump_chunk_line(size), data, b"\r\n")
+        self._pending_size = size = self._pending_size + size
+        if size < _PENDING_SIZE:
+            return None
+        self._send(b"", b"", b"")
+        room = self._wire.room()
+        return None if room is None else asyncio.shield(room)
+
+    def _begin_pending(self, data: bytes) -> bool:
+        """Make ready to take a piece; say whether it can be taken."""
+        if (
+            self._state is not State.STARTED
+            or self._framing is not BodyFraming.CHUNKED
+            or not data
+            or self._wire.room() is not None
+        ):
+            return False
+        if self._pending is _NONE:
+            self._pending = []
+        asyncio.get_running_loop().call_soon(self._flush)
+        return True
+
+    def _flush(self) -> None:
+        """Send what was taken in this step of the loop."""
+        if self._pending and self._state is State.STARTED:
+            try:
+                self._send(b"", b"", b"")
+            except ClientConnectionResetError as exc:
+                self.abort(exc)
 
     # -- becoming a WebSocket
 
@@ -252,6 +303,9 @@ class Cycle(Exchange):
         descriptor = descriptor_of(file)
         assert descriptor is not None  # or `_can_send` would have said so
         prefix = b"" if head is None else self._dump(head)
+        if self._pending:
+            self._send(prefix, b"", b"")
+            prefix = b""
         sent = await self._wire.send_file(prefix, descriptor, offset, count)
         self.bytes_sent += len(prefix) + (sent or 0)
         return sent
@@ -265,6 +319,11 @@ class Cycle(Exchange):
             await asyncio.shield(room)
 
     def _cut(self, cause: BaseException) -> None:
+        if self._pending:  # what was written before an error is on its way
+            try:
+                self._send(b"", b"", b"")
+            except ClientConnectionResetError:
+                pass  # it is closing already
         self._wire.cut(cause)
 
     def _dump(self, head: AnswerHead) -> bytes:
@@ -293,17 +352,34 @@ class Cycle(Exchange):
         self._send(prefix, data, suffix)
 
     def _send(self, prefix: bytes, data: Bytes, suffix: bytes) -> None:
+        if self._pending:
+            self._pending.append(prefix)
+            prefix = b"".join(self._pending)
+            self._pending.clear()
+            self._pending_size = 0
         size = len(prefix) + len(data) + len(suffix)
         if not size:
             return
         self.bytes_sent += size
         write = self._wire.write
+        if size == len(prefix):
+            write(prefix)
+            return
         if size <= JOIN_SIZE:
             write(b"".join((prefix, data, suffix)))
             return
         for piece in (prefix, data, suffix):
             if piece:  # asyncio may keep what it cannot send at once, and buffers may change
                 write(piece if isinstance(piece, bytes) else bytes(piece))
+
+
+def _dump_chunk_line(size: int) -> bytes:
+    """Write the line in front of a chunk (RFC 9112 section 7.1), and remember that of the sizes
+    that come first."""
+    line = b"%x\r\n" % size
+    if len(_chunk_lines) < _MAX_CHUNK_LINES:
+        _chunk_lines[size] = line
+    return line
 
 
 _INTERIM = {100: "Continue", 102: "Processing", 103: "Early Hints"}
