@@ -33,7 +33,7 @@ from .wire.framing import (
 )
 from .wire.grammar import HttpVersion, HttpVersion10, HttpVersion11
 from .wire.handshake import BadHandshake, check_handshake, list_subprotocols, wants_websocket
-from .wire.head import check_fields, check_status
+from .wire.head import Role, check_fields, check_roles, check_status, find_role
 from .wire.lane import split_block
 
 __all__ = [
@@ -500,7 +500,7 @@ class Exchange(ABC):
     ) -> None:
         """Send a whole answer in one call; a missing Content-Length is filled in."""
         pairs = list(fields)
-        if not (has_no_content(status) or has_field(pairs, "content-length")):
+        if not (has_no_content(status) or _has_length(pairs)):
             pairs.append(("Content-Length", str(len(body))))
         head = self._frame(status, reason, pairs, close)
         self._move(_Event.RESPOND)
@@ -530,6 +530,23 @@ class Exchange(ABC):
         if content_type is None and body:
             fields.append(("Content-Type", "application/octet-stream"))
         return self.respond(status, reason, fields + self.default_fields, body)
+
+    def answer_listed(
+        self, status: int, reason: str, fields: list[tuple[str, str]], body: bytes
+    ) -> Awaitable[None] | None:
+        """Send a whole answer with all of its fields; see `answer_plain`.
+
+        Args:
+            status: likewise.
+            reason: likewise.
+            fields: checked; a Content-Length is that of the body and stands once, and none is about
+                the framing or the connection besides.
+            body: all of it.
+
+        Returns:
+            as `answer_plain` does.
+        """
+        return self.respond(status, reason, fields, body)
 
     async def write(self, data: Bytes) -> None:
         """Send a piece of the body; returns when the transport has room again.
@@ -832,8 +849,8 @@ class Exchange(ABC):
         if status < 200:
             raise ValueError(f"Not the status of a final answer: {status!r}")
         check_status(status, reason)
-        check_fields(fields)
-        length = declared_length(fields)
+        roles = check_roles(fields)
+        length = declared_length(fields) if Role.LENGTH in roles else None
         if has_no_content(status):
             length, framing = (length if status == 304 else None), BodyFraming.NONE
         elif self.head.method == "HEAD":
@@ -847,8 +864,11 @@ class Exchange(ABC):
             framing = BodyFraming.CHUNKED
         else:
             framing, close = BodyFraming.CLOSE, True
-        clean_framing(fields, framing, length)
-        close = close or not self.keeps_alive or asks_to_close(fields)
+        if Role.CODING in roles or roles.count(Role.LENGTH) > (length is not None):
+            clean_framing(fields, framing, length)
+        close = (
+            close or not self.keeps_alive or (Role.CONNECTION in roles and asks_to_close(fields))
+        )
         return AnswerHead(status, reason, fields, framing, close, length)
 
     def _prefer_length(self, head: AnswerHead, size: int) -> None:
@@ -858,6 +878,10 @@ class Exchange(ABC):
             head.framing = BodyFraming.LENGTH
             head.fields.append(("Content-Length", str(size)))
             self._remaining = size
+
+
+def _has_length(fields: list[tuple[str, str]]) -> bool:
+    return Role.LENGTH in [find_role(name) for name, _ in fields]
 
 
 def _count_in_bytes(data: Bytes) -> Bytes:

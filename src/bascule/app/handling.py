@@ -244,6 +244,9 @@ class Handling:
     ) -> None:
         if not response.prepared and exchange.state is not State.OPEN:
             self._give_way(response, exchange)
+        if isinstance(response, Response) and response._is_sent_whole(exchange):
+            await response._send_whole(request, exchange)
+            return
         await response.prepare(request)
         await response.write_eof()
         if exchange.state in (State.OPEN, State.HELD, State.STARTED):

@@ -8,13 +8,14 @@ from typing import Any, Literal
 
 from multidict import CIMultiDict
 
-from ..exchange import Bytes, ClientConnectionResetError, Exchange
+from ..exchange import Bytes, ClientConnectionResetError, Exchange, State
 from ..wire import hdrs
 from ..wire.framing import has_no_content
 from ..wire.grammar import HttpVersion10
+from ..wire.head import Role, check_roles
 from .compression import Compression
 from .payloads import LookupError, PayloadLike, close_payloads, get_payload
-from .stream import _PHRASES, Answerable, LooseHeaders, StreamResponse
+from .stream import _PHRASES, Answerable, LooseHeaders, StreamResponse, is_empty
 
 __all__ = ["Response", "json_bytes_response", "json_response"]
 
@@ -110,7 +111,7 @@ class Response(StreamResponse):
                 self._body = body
             elif body is not None:
                 self.body = body
-        self._is_plain = self._multidict is None and self._may_be_plain
+        self._is_plain = self._may_be_plain
 
     def __init_subclass__(cls, **kwargs: Any) -> None:  # Any: as of `type`
         """Find out whether the class changes how answers are made or sent."""
@@ -252,8 +253,18 @@ class Response(StreamResponse):
             body = b""
         elif type(body) is not bytes:
             return False
+        fields, head = self._multidict, exchange.head
+        if fields is not None and (
+            head.version == HttpVersion10
+            or not head.keep_alive
+            or not self._complete_plain(fields, body, exchange)
+        ):
+            return False
         try:
-            left = exchange.answer_plain(self._status, reason, typed, body)
+            if fields is None:
+                left = exchange.answer_plain(self._status, reason, typed, body)
+            else:
+                left = exchange.answer_listed(self._status, reason, list(fields.items()), body)
         except ClientConnectionResetError as exc:
             left = _fail(exc)
         self._request = request
@@ -261,6 +272,82 @@ class Response(StreamResponse):
         self._ended = True
         self._is_plain = False
         return left
+
+    def _complete_plain(self, fields: CIMultiDict[str], body: bytes, exchange: Exchange) -> bool:
+        """Complete the fields of an answer by the usual ones, where that is all there is to do;
+        say whether it was."""
+        try:
+            roles = check_roles(fields.items())
+        except ValueError:
+            return False  # it is told where such answers are sent
+        if Role.CODING in roles or Role.CONNECTION in roles or Role.LENGTH in roles:
+            return False
+        fields[hdrs.CONTENT_LENGTH] = str(len(body))
+        if body:
+            fields.setdefault(hdrs.CONTENT_TYPE, "application/octet-stream")
+        if Role.DATE in roles or Role.SERVER in roles:
+            for name, value in exchange.default_fields:
+                fields.setdefault(name, value)
+        else:
+            fields.extend(exchange.default_fields)
+        return True
+
+    def _is_sent_whole(self, exchange: Exchange) -> bool:
+        """Whether head and body can leave in one call: nobody has put something in the place of
+        how answers are sent, nothing was sent of it, and its body is bytes."""
+        cls = type(self)
+        return (
+            cls._may_be_plain
+            and exchange._state is State.OPEN
+            and self._exchange is None
+            and not self._ended
+            and cls.prepare is _PREPARE
+            and cls.write_eof is _WRITE_EOF
+            and self._has_whole_body()
+        )
+
+    async def _send_whole(self, request: Answerable, exchange: Exchange) -> None:
+        """Do what `prepare` and `write_eof` would, in one go as far as it goes."""
+        self._must_be_empty = is_empty(request.method, self._status)
+        await self._complete_fields(request, exchange)
+        self._exchange = exchange  # receivers of the signal see it as prepared
+        try:
+            if request._prepare_hook is not None:
+                await request._prepare_hook(request, self)
+            if self._chunked or self._trailers or self._is_encoding() or not self._has_whole_body():
+                self._begin(exchange)
+                await self.write_eof()
+                return
+            body: Any = self._body if self._compressed is None else self._compressed
+            if body is None or self._must_be_empty:
+                body = b""
+            left = self._respond(exchange, body)
+            if left is not None:
+                await left
+            self._ended = True
+        except BaseException:
+            if exchange.state is State.OPEN:
+                self._exchange = None
+            raise
+
+    def _respond(self, exchange: Exchange, body: bytes) -> Awaitable[None] | None:
+        """Send the head, of which all fields are there, and the body."""
+        status, reason = self._status, self._reason
+        fields = list(self._headers.items())
+        roles = check_roles(fields)
+        if (
+            roles.count(Role.LENGTH) == 1
+            and Role.CODING not in roles
+            and Role.CONNECTION not in roles
+            and self._keep_alive
+            and not self._must_be_empty
+            and 200 <= status <= 999
+            and reason.isprintable()
+            and type(body) is bytes
+            and self._headers[hdrs.CONTENT_LENGTH] == str(len(body))
+        ):
+            return exchange.answer_listed(status, reason, fields, body)
+        return exchange.respond(status, reason, fields, body, close=not self._keep_alive)
 
     def _start(self, request: Answerable) -> Coroutine[Any, Any, Exchange]:
         start = super()._start(request)

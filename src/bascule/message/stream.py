@@ -26,7 +26,7 @@ from .compression import Compression
 from .deprecation import warn_deprecated
 from .keys import ResponseKey, warn_once_about_str
 
-__all__ = ["Answerable", "LooseHeaders", "StreamResponse"]
+__all__ = ["Answerable", "LooseHeaders", "StreamResponse", "is_empty"]
 
 _T = TypeVar("_T")
 _U = TypeVar("_U")
@@ -242,7 +242,6 @@ class StreamResponse(MutableMapping[str | ResponseKey[Any], Any]):
     def _headers(self) -> CIMultiDict[str]:
         if self._multidict is None:
             self._multidict = self._build_headers()
-            self._is_plain = False
         return self._multidict
 
     def _build_headers(self) -> CIMultiDict[str]:
@@ -306,6 +305,7 @@ class StreamResponse(MutableMapping[str | ResponseKey[Any], Any]):
         """
         if hdrs.CONTENT_LENGTH in self._headers:
             raise RuntimeError("You can't enable chunked encoding when a content length is set")
+        self._is_plain = False
         if chunk_size is not None:
             warn_deprecated("Chunk size is deprecated #1615")
         self._chunked = True
@@ -495,11 +495,30 @@ class StreamResponse(MutableMapping[str | ResponseKey[Any], Any]):
             return None
         if self._exchange is not None:
             return self._exchange
-        self._must_be_empty = _is_empty(request.method, self._status)
+        self._must_be_empty = is_empty(request.method, self._status)
         return await self._start(request)
 
     async def _start(self, request: Answerable) -> Exchange:
         exchange = request._exchange
+        await self._complete_fields(request, exchange)
+        self._exchange = exchange  # receivers of the signal see it as prepared
+        try:
+            if request._prepare_hook is not None:
+                await request._prepare_hook(request, self)
+            self._begin(exchange)
+        except BaseException:
+            self._exchange = None
+            raise
+        return exchange
+
+    def _begin(self, exchange: Exchange) -> None:
+        """Hand the head over."""
+        close = not self._keep_alive
+        exchange.start(self._status, self._reason, self._headers.items(), close=close)
+        if not self._is_encoding():
+            self._take = getattr(exchange, "take", None)
+
+    async def _complete_fields(self, request: Answerable, exchange: Exchange) -> None:
         self._request = request
         compression = self._compression
         if compression is not None and hdrs.CONTENT_ENCODING not in self._headers:
@@ -507,18 +526,6 @@ class StreamResponse(MutableMapping[str | ResponseKey[Any], Any]):
             if compression.choose(accepted, self._status):
                 await self._start_compression(compression)
         self._prepare_headers(request, exchange)
-        self._exchange = exchange  # receivers of the signal see it as prepared
-        try:
-            if request._prepare_hook is not None:
-                await request._prepare_hook(request, self)
-            close = not self._keep_alive
-            exchange.start(self._status, self._reason, self._headers.items(), close=close)
-            if not self._is_encoding():
-                self._take = getattr(exchange, "take", None)
-        except BaseException:
-            self._exchange = None
-            raise
-        return exchange
 
     async def _start_compression(self, compression: Compression) -> None:
         """Make ready for a coding that was chosen: the length is not known any more."""
@@ -697,7 +704,8 @@ class StreamResponse(MutableMapping[str | ResponseKey[Any], Any]):
         return self._exchange.bytes_sent if self._exchange is not None else 0
 
 
-def _is_empty(method: str, status: int) -> bool:
+def is_empty(method: str, status: int) -> bool:
+    """Whether an answer has no body on the wire."""
     return (
         method == hdrs.METH_HEAD
         or has_no_content(status)

@@ -700,7 +700,7 @@ class Connection(asyncio.Protocol):
         transport.write(data)
 
     def write_plain(
-        self, cycle: Cycle, start: str, body: bytes
+        self, cycle: Cycle, start: str, body: bytes, *, is_dated: bool = False
     ) -> asyncio.Future[None] | Literal[False] | None:
         """Write an answer in one piece, while the request is all read, the connection goes on as
         the request lets it, and there is room.
@@ -719,12 +719,15 @@ class Connection(asyncio.Protocol):
         transport = self._transport
         if transport is None or transport.is_closing():
             raise _closing()
-        owner = self._owner
-        second = int(time())
-        if second != owner.second:
-            owner.turn_to(second)
-        cycle.date = owner.date
-        ending = owner.ending if cycle.goes_on else owner.last_ending
+        if is_dated:
+            ending = "\r\n" if cycle.goes_on else "Connection: close\r\n\r\n"
+        else:
+            owner = self._owner
+            second = int(time())
+            if second != owner.second:
+                owner.turn_to(second)
+            cycle.date = owner.date
+            ending = owner.ending if cycle.goes_on else owner.last_ending
         data = (start + ending).encode("utf-8", "surrogateescape")
         cycle.bytes_sent = size = len(data) + len(body)
         self._written += size

@@ -22,7 +22,7 @@ from ..wire.fields import dump_date
 from ..wire.framing import BodyFraming
 from ..wire.grammar import HttpVersion10, HttpVersion11
 from ..wire.handshake import check_handshake, dump_accept, parse_extensions
-from ..wire.head import check_fields, dump_head, status_line
+from ..wire.head import Role, check_fields, dump_head, find_role, status_line
 from .channel import ChannelWire, SocketChannel
 from .deflate import Deflate, DeflateSettings, negotiate
 from .sendfile import descriptor_of
@@ -52,7 +52,7 @@ class Wire(ChannelWire, Protocol):
         """Value of the Server field; none is sent when empty."""
 
     def write_plain(
-        self, cycle: "Cycle", start: str, body: bytes
+        self, cycle: "Cycle", start: str, body: bytes, *, is_dated: bool = False
     ) -> asyncio.Future[None] | Literal[False] | None:
         """Write an answer in one piece, where nothing stands in the way of that.
 
@@ -60,6 +60,7 @@ class Wire(ChannelWire, Protocol):
             cycle: learns its date and size.
             start: of the head.
             body: all of it.
+            is_dated: the head has a Date and all that a server puts in.
 
         Returns:
             False where something does: nothing was written; else what to await for room, None
@@ -163,6 +164,20 @@ class Cycle(Exchange):
         self._state = State.ENDED
         self.status = status
         return None if room is None else asyncio.shield(room)
+
+    def answer_listed(
+        self, status: int, reason: str, fields: list[tuple[str, str]], body: bytes
+    ) -> Awaitable[None] | None:
+        """Write head and body at once, where nothing else is to be thought of."""
+        if self.head.version is HttpVersion11 and self._state is State.OPEN:
+            lines = "".join([f"{name}: {value}\r\n" for name, value in fields])
+            start = f"HTTP/1.1 {status} {reason}\r\n{lines}"
+            room = self._wire.write_plain(self, start, body, is_dated=True)
+            if room is not False:
+                self._state = State.ENDED
+                self.status = status
+                return None if room is None else asyncio.shield(room)
+        return super().answer_listed(status, reason, fields, body)
 
     def take(self, data: bytes) -> Awaitable[None] | None:
         """Take a piece of the body, to leave with others: by the end of this step of the loop, at
@@ -329,12 +344,12 @@ class Cycle(Exchange):
     def _dump(self, head: AnswerHead) -> bytes:
         """Write the head as bytes, with the fields that framing and connection still need."""
         fields = head.fields
-        names = {name.lower() for name, _ in fields}
+        roles = [find_role(name) for name, _ in fields]
         self._framing = head.framing
         self.goes_on = not head.close
-        if head.framing is BodyFraming.CHUNKED and "transfer-encoding" not in names:
+        if head.framing is BodyFraming.CHUNKED and Role.CODING not in roles:
             fields.append(("Transfer-Encoding", "chunked"))
-        if "connection" not in names:
+        if Role.CONNECTION not in roles:
             if self.head.version == HttpVersion10:
                 if not head.close:
                     fields.append(("Connection", "keep-alive"))

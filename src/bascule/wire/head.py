@@ -3,15 +3,19 @@
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from enum import Enum
 
 from .grammar import BadRequest, is_token
 
 __all__ = [
     "HeadLimits",
     "HeadReader",
+    "Role",
     "check_fields",
+    "check_roles",
     "check_status",
     "dump_head",
+    "find_role",
     "status_line",
 ]
 
@@ -19,7 +23,7 @@ __all__ = [
 # surrogates those that stand for bytes (PEP 383).
 _CONTROLS = re.compile(r"[\x00-\x08\x0a-\x1f\x7f\ud800-\udc7f\udd00-\udfff]")
 _END = b"\r\n\r\n"
-_KNOWN_NAMES: set[str] = set()
+_KNOWN_NAMES: dict[str, "Role"] = {}
 _MAX_KNOWN_NAMES = 1024
 
 
@@ -164,9 +168,39 @@ def check_fields(fields: Iterable[tuple[str, str]]) -> None:
     """
     for name, value in fields:
         if name not in _KNOWN_NAMES:
-            _check_name(name)
+            find_role(name)
         if not value.isprintable() and _CONTROLS.search(value):
             raise ValueError(f"Control character in the header field {name!r}: {value!r:.200}")
+
+
+class Role(Enum):
+    """What a field says of the message that it stands in, if anything."""
+
+    NONE = ""
+    LENGTH = "content-length"
+    CODING = "transfer-encoding"
+    CONNECTION = "connection"
+    # Fields that servers put in.
+    DATE = "date"
+    SERVER = "server"
+
+
+_ROLES = {role.value: role for role in Role if role is not Role.NONE}
+
+
+def check_roles(fields: Iterable[tuple[str, str]]) -> list[Role]:
+    """Check fields as `check_fields` does, and find the role of each.
+
+    Raises:
+        ValueError: likewise.
+    """
+    roles = []
+    known = _KNOWN_NAMES.get
+    for name, value in fields:
+        roles.append(known(name) or find_role(name))
+        if not value.isprintable() and _CONTROLS.search(value):
+            raise ValueError(f"Control character in the header field {name!r}: {value!r:.200}")
+    return roles
 
 
 def status_line(status: int, reason: str) -> str:
@@ -183,8 +217,17 @@ def dump_head(first_line: str, fields: Iterable[tuple[str, str]]) -> bytes:
     return f"{first_line}{block}\r\n".encode("utf-8", "surrogateescape")
 
 
-def _check_name(name: str) -> None:
-    if not is_token(name):
-        raise ValueError(f"Invalid header name {name!r:.200}")
-    if len(_KNOWN_NAMES) < _MAX_KNOWN_NAMES:
-        _KNOWN_NAMES.add(str(name))
+def find_role(name: str) -> Role:
+    """Find the role of a field, and remember those of the names that come first.
+
+    Raises:
+        ValueError: the name is not a token.
+    """
+    role = _KNOWN_NAMES.get(name)
+    if role is None:
+        if not is_token(name):
+            raise ValueError(f"Invalid header name {name!r:.200}")
+        role = _ROLES.get(name.lower(), Role.NONE)
+        if len(_KNOWN_NAMES) < _MAX_KNOWN_NAMES:
+            _KNOWN_NAMES[str(name)] = role
+    return role
