@@ -27,17 +27,13 @@ from .complaints import Complaints
 from .cycle import Cycle
 from .deflate import DeflateSettings
 from .options import ConnectionOptions
+from .rates import BodyRate
 from .referee import Decoder, Incoming, judge
 from .refusals import dump_refusal
 from .sendfile import CannotSend, FileSender, has_sendfile
 
 __all__ = ["Connection", "Owner", "Phase"]
 
-# After a connection was condemned, its peer gets this many seconds to read the last answer before
-# the reset that unread bytes would provoke (RFC 9112 section 9.6).
-_FAREWELL = 2.0
-# Bytes of further requests that are read while one is answered; past them reading pauses.
-_MAX_AHEAD = 64 * 1024
 # States of an exchange whose responder has done all there was to do.
 _OVER = (State.ENDED, State.SWITCHED, State.GONE)
 
@@ -80,6 +76,9 @@ class Owner(Protocol):
     def opened(self, connection: "Connection") -> None:
         """Take note of a new connection."""
 
+    def left(self) -> None:
+        """Take note that the transport of a connection is lost."""
+
     def closed(self, connection: "Connection") -> None:
         """Take note that a connection has ended."""
 
@@ -106,6 +105,7 @@ class Connection(asyncio.Protocol):
         "_half_closed",
         "_loop",
         "_owner",
+        "_rate",
         "_reader",
         "_reading",
         "_room",
@@ -129,6 +129,8 @@ class Connection(asyncio.Protocol):
         self.phase = Phase.HEAD
         self._reader = HeadReader(owner.options.limits)
         self._decoder: Decoder | None = None
+        # Of the current body, where a rate is asked for.
+        self._rate: BodyRate | None = None
         self._cycle: Cycle | None = None
         self._channel: SocketChannel | None = None
         self._task: asyncio.Task[None] | None = None
@@ -161,6 +163,7 @@ class Connection(asyncio.Protocol):
             self._scheme = "https"
         if self._owner.options.tcp_keepalive:
             _switch_on_keepalive(transport.get_extra_info("socket"))
+        self._condemned = self._owner.options.keepalive_requests == 1
         self._owner.opened(self)
 
     def connection_lost(self, exc: BaseException | None) -> None:
@@ -170,6 +173,7 @@ class Connection(asyncio.Protocol):
         if self.phase is Phase.BODY and self._cycle is not None:
             self._complain("Connection lost inside a request body")
         self.phase = Phase.LOST
+        self._owner.left()
         if self._room is not None and not self._room.done():
             self._room.set_exception(cause)
             self._room.exception()  # retrieved here: nobody may be waiting for it any more
@@ -243,6 +247,17 @@ class Connection(asyncio.Protocol):
         """The task of the request being answered."""
         return self._task
 
+    @property
+    def was_served(self) -> bool:
+        """Whether a request was answered."""
+        return self._served > 0
+
+    def idle_for(self, now: float) -> float | None:
+        """Give the seconds for which it has waited for a request; None while it is in use."""
+        if self.phase is not Phase.HEAD or self._reader or self._cycle is not None:
+            return None
+        return now - self._since
+
     def go_away(self) -> None:
         """Tell a WebSocket, or the answer in progress, that the server stops."""
         if self._channel is not None:
@@ -274,8 +289,12 @@ class Connection(asyncio.Protocol):
         if self.phase is Phase.HEAD:
             self._check_head(waited)
         elif self.phase is Phase.BODY:
-            self._check_body(waited)
-        elif self.phase is Phase.FAREWELL and waited > _FAREWELL and not self._is_answering():
+            self._check_body(now)
+        elif (
+            self.phase is Phase.FAREWELL
+            and waited > options.farewell_time
+            and not self._is_answering()
+        ):
             self.abort()
 
     def _is_answering(self) -> bool:
@@ -300,13 +319,19 @@ class Connection(asyncio.Protocol):
         elif waited > (options.keepalive_timeout if self._served else options.first_byte_timeout):
             self._close()
 
-    def _check_body(self, waited: float) -> None:
+    def _check_body(self, now: float) -> None:
         options = self._owner.options
+        waited = now - self._since
         if self._cycle is None:
             if waited > options.lingering_time:
                 self._say_farewell()
-        elif self._cycle.body.is_waiting and waited > options.body_timeout:
+        elif not self._cycle.body.is_waiting:
+            return
+        elif waited > options.body_timeout:
             detail = f"No byte of the body within {options.body_timeout} s"
+            self._spoil(BadRequest(408, detail))
+        elif self._rate is not None and self._rate.is_too_low(now):
+            detail = f"A body at less than {options.min_body_rate} bytes a second"
             self._spoil(BadRequest(408, detail))
 
     # -- reading
@@ -339,7 +364,10 @@ class Connection(asyncio.Protocol):
         self._decoder = incoming.decoder
         body: StreamReader = EMPTY_PAYLOAD
         if incoming.decoder is not None:
-            body = StreamReader(self._owner.options.read_bufsize, source=self)
+            options = self._owner.options
+            body = StreamReader(options.read_bufsize, source=self)
+            if options.min_body_rate is not None:
+                self._rate = BodyRate(options.min_body_rate, options.body_rate_grace)
         cycle = self._cycle = Cycle(self, head, body)
         if self._half_closed:
             cycle.gone.set(_half_closed())
@@ -364,6 +392,8 @@ class Connection(asyncio.Protocol):
             self._discarded += len(data)
         else:
             self._since = self._owner.now()
+            if self._rate is not None:
+                self._rate.add(len(data), self._since)
         body = None if cycle is None else cycle.body
         assert self._decoder is not None  # the phase BODY is entered with one
         try:
@@ -390,7 +420,7 @@ class Connection(asyncio.Protocol):
         """Keep bytes for the turn of the next request; some are read on, so that the peer's
         leaving is seen behind them."""
         self._ahead += data
-        if len(self._ahead) > _MAX_AHEAD:
+        if len(self._ahead) > self._owner.options.max_read_ahead:
             self.pause_reading()
 
     def _spoil(self, exc: BadRequest) -> None:
@@ -420,6 +450,8 @@ class Connection(asyncio.Protocol):
             self._continue = False
             self.write(dump_head(status_line(100, "Continue"), ()))
         self._since = self._owner.now()
+        if self._rate is not None:
+            self._rate.begin_wait(self._since)
         self.resume_reading()
         return None
 
@@ -452,6 +484,11 @@ class Connection(asyncio.Protocol):
         """Memory that compression of a WebSocket may take."""
         options = self._owner.options
         return DeflateSettings(options.ws_window_bits, options.ws_memory_level)
+
+    @property
+    def max_fragments(self) -> int:
+        """Fragments of a WebSocket message that are taken however small they are."""
+        return self._owner.options.ws_max_fragments
 
     @property
     def is_reading(self) -> bool:
@@ -540,8 +577,11 @@ class Connection(asyncio.Protocol):
 
     def _next(self) -> None:
         """Turn to the next request, of which bytes may be here already."""
+        options = self._owner.options
         self.phase = Phase.HEAD
-        self._reader = HeadReader(self._owner.options.limits)
+        self._reader = HeadReader(options.limits)
+        if self._served + 1 == options.keepalive_requests:
+            self._condemned = True
         ahead, self._ahead = self._ahead, b""
         self.resume_reading()
         if ahead:

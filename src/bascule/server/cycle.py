@@ -1,6 +1,8 @@
 """The exchange over a connection of ours: an answer turned into HTTP/1.1 bytes."""
 
 import asyncio
+import socket
+import struct
 import time
 from typing import Any, Protocol
 
@@ -230,6 +232,9 @@ class Cycle(Exchange):
             await asyncio.shield(room)
 
     def _cut(self, cause: BaseException) -> None:
+        """Drop the connection; by a reset where its end would make a body look complete."""
+        if self._framing is BodyFraming.CLOSE:
+            _reset_at_close(self._wire.get_extra_info("socket"))
         self._wire.cut(cause)
 
     def _dump(self, head: AnswerHead) -> bytes:
@@ -269,6 +274,15 @@ class Cycle(Exchange):
         for piece in (prefix, data, suffix):
             if piece:  # asyncio may keep what it cannot send at once, and buffers may change
                 write(piece if isinstance(piece, bytes) else bytes(piece))
+
+
+def _reset_at_close(sock: Any) -> None:  # Any: a TransportSocket, or a stand-in of it; None
+    """Let the close of a socket be a reset, which is all that a client without a length sees."""
+    if sock is not None:
+        try:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        except OSError:
+            pass  # it is closed
 
 
 _INTERIM = {100: "Continue", 102: "Processing", 103: "Early Hints"}
