@@ -45,6 +45,7 @@ def _run(arguments: Sequence[str]) -> None:
 def _make_run_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="bascule",
+        usage="%(prog)s [options] module:app",
         description="Serve a bascule or ASGI application over HTTP/1.1.",
         epilog="`bascule run module:app` is the same as `bascule module:app`; "
         "`bascule routes module:app` shows the route table of a bascule application.",
@@ -55,6 +56,9 @@ def _make_run_parser() -> argparse.ArgumentParser:
     _add_life(parser)
     _add_logs(parser)
     _add_tls(parser)
+    from .app.limit_flags import add_limit_flags
+
+    add_limit_flags(parser)
     return parser
 
 
@@ -67,6 +71,13 @@ def _add_addresses(parser: argparse.ArgumentParser) -> None:
         metavar="PATH",
         help="bind a Unix socket that all users may connect to, unless there was one with other "
         "permissions; TCP then only where --host or --port is given too",
+    )
+    group.add_argument(
+        "--backlog",
+        type=_read_backlog,
+        default=128,
+        metavar="COUNT",
+        help="connections that wait to be accepted (default: 128)",
     )
     group.add_argument(
         "--root-path",
@@ -163,6 +174,12 @@ def _read_port(text: str) -> int:
     return port
 
 
+def _read_backlog(text: str) -> int:
+    if not (text.isascii() and text.isdecimal() and 0 < int(text) < 2**31):
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of connections")
+    return int(text)
+
+
 def _add_app(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "app", help="where the application is: module:attribute; or a function that makes it"
@@ -173,11 +190,13 @@ def _add_app(parser: argparse.ArgumentParser) -> None:
 
 
 def _serve(app: Any, options: argparse.Namespace) -> None:  # Any: whatever was loaded
+    from .app.limit_flags import take_limits
     from .asgi.lifespan import LifespanError
     from .server.bind_errors import tell_reason
     from .web import access_logger, run_app
 
-    more: dict[str, Any] = {"ssl_context": _load_tls(options)}
+    more: dict[str, Any] = {"ssl_context": _load_tls(options), "backlog": options.backlog}
+    more |= take_limits(options)
     if options.timeout_graceful_shutdown is not None:
         more["shutdown_timeout"] = options.timeout_graceful_shutdown
     host, port = options.host, options.port

@@ -150,7 +150,7 @@ async def test_a_stream_is_decoded_step_by_step(serve: Any) -> None:
         assert content.total_raw_bytes == content.total_compressed_bytes == len(body)
         return web.json_response([max(sizes), sum(sizes)])
 
-    app = web.Application()
+    app = web.Application(max_inflation=0)
     app.router.add_post("/", handler)
     body = gzip.compress(bytes(3_000_000))
     answer = await (await serve(app)).post("/", fields={"Content-Encoding": "gzip"}, body=body)
@@ -161,7 +161,7 @@ async def test_a_stream_is_decoded_step_by_step(serve: Any) -> None:
 async def test_all_that_brotli_makes_of_a_body_is_read(serve: Any, size: int) -> None:
     """It holds back what goes beyond a step, and does not always say so."""
     plain = (b'{"number": 12345, "text": "some words"}, ' * (size // 41 + 1))[:size]
-    client = await serve(echo(client_max_size=0))
+    client = await serve(echo(client_max_size=0, max_inflation=0))
     for each in (plain, bytes(size)):
         sent = brotli.compress(each)
         answer = await client.post("/", fields={"Content-Encoding": "br"}, body=sent)
@@ -189,7 +189,7 @@ async def test_others_have_their_turn_while_a_body_is_decoded(serve: Any) -> Non
             counting.cancel()
         return web.json_response(turns)
 
-    app = web.Application()
+    app = web.Application(max_inflation=0)
     app.router.add_post("/", handler)
     client = await serve(app)
     answer = await client.post("/", fields={"Content-Encoding": "br"}, body=bomb_of("br"))

@@ -502,8 +502,9 @@ async def test_a_native_application_inside(serve: Any) -> None:
     app.router.add_get("/outside", outside, name="outside")
     client = await serve(app)
     root = client.prefix
-    assert (await client.get("/api/deep/items/a%2Fb")).text == (
-        f"{root}/api/deep/items/a/b a/b {root}/api/deep/items/7"
+    item, value = ("ab", "ab") if client.lacks(Feature.DISTINCT_PATHS) else ("a%2Fb", "a/b")
+    assert (await client.get(f"/api/deep/items/{item}")).text == (
+        f"{root}/api/deep/items/{value} {value} {root}/api/deep/items/7"
     )
     assert (await client.get("/api/deep/else")).status == 404
     assert (await client.get("/outside")).text == f"{root}/outside"

@@ -88,6 +88,7 @@ RECEIVED = pairwise(
         "how": ["read", "text", "stream", "release"],
     }
 )
+RECEIVED.append({"body": "bomb", "coding": "gzip", "chunked": False, "how": "stream"})
 
 
 def application(web: Any) -> Any:
@@ -188,6 +189,18 @@ def _is_cut(case: dict[str, Any]) -> bool:
     return bool(_CUTS_OF.get((case["coding"] or "").lower()) == case["body"])
 
 
+def _is_no_text(case: dict[str, Any]) -> bool:
+    """Whether a body that is left as it came is asked for as text, and is none."""
+    is_left = (case["coding"] or "").lower() not in _BODIES_OF
+    return case["how"] == "text" and is_left and case["body"] not in ("plain", "empty")
+
+
+def _is_bomb(case: dict[str, Any]) -> bool:
+    """Whether a stream is read that grows a thousandfold."""
+    decodes = (case["coding"] or "").lower() == "gzip"
+    return decodes and case["body"] == "bomb" and case["how"] in ("stream", "release")
+
+
 def _is_broken(case: dict[str, Any]) -> bool:
     """Whether the body of a request is not of the coding that it names."""
     bodies = _BODIES_OF.get((case["coding"] or "").lower())
@@ -230,6 +243,17 @@ CODING_DIFFERENCES = [
         name="a compressed body that is malformed is the fault of the client",
         reason="It is answered 400; aiohttp answers 500.",
         holds=lambda case: "body" in case and _is_broken(case),
+    ),
+    CodingDifference(
+        name="a body that is no text is the fault of the client",
+        reason="Where a handler lets the error of text() pass: 400; aiohttp answers 500.",
+        holds=lambda case: "body" in case and _is_no_text(case),
+    ),
+    CodingDifference(
+        name="a stream that inflates to more than 100 times its size is refused",
+        reason="Beyond the first MiB, where client_max_size does not bound it: 413; max_inflation "
+        "sets it, 0 for none.",
+        holds=lambda case: "body" in case and _is_bomb(case),
     ),
     CodingDifference(
         name="a compressed body that is cut short is refused",

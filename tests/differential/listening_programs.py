@@ -14,12 +14,21 @@ __all__ = ["RecordingLoop", "listen", "site"]
 
 
 class _Socket:
-    """A socket of the recording loop: an address."""
+    """A socket of the recording loop: an address. What stands behind it may be listened at."""
 
     family = socket.AF_INET
 
     def __init__(self, address: Any) -> None:
         self._address = address
+        self._socket = socket.create_server(("127.0.0.1", 0))
+
+    def fileno(self) -> int:
+        """Give the descriptor of what stands behind it."""
+        return self._socket.fileno()
+
+    def close(self) -> None:
+        """Close what stands behind it."""
+        self._socket.close()
 
     def getsockname(self) -> Any:
         """Give the address."""
@@ -35,6 +44,8 @@ class _Server:
     def close(self) -> None:
         """Note it."""
         note("close", [sock.getsockname() for sock in self.sockets])
+        for sock in self.sockets:
+            sock.close()
         self.sockets = []
 
     async def wait_closed(self) -> None:
@@ -91,6 +102,7 @@ def _tell_options(options: dict[str, Any]) -> dict[str, Any]:
     return {
         name: "context" if isinstance(value, ssl.SSLContext) else value
         for name, value in sorted(options.items())
+        if name != "start_serving"  # bascule accepts by itself what the loop's server would
     }
 
 

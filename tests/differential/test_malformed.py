@@ -160,6 +160,16 @@ FORMS = {
     "not-text-urlencoded": (_URLENCODED, b"a=\xff"),
 }
 
+BODIES = {
+    "json": (b"/json", "application/json", b"{bad"),
+    "json-empty": (b"/json", "application/json", b""),
+    "json-not-text": (b"/json", "application/json", b'"\xff"'),
+    "json-nested": (b"/json", "application/json", b"[" * 4000),
+    "text": (b"/text", "text/plain", b"\xff"),
+    "text-unknown-charset": (b"/text", "text/plain; charset=nonsense", b"x"),
+    "text-of-no-charset": (b"/text", "text/plain; charset=rot13", b"x"),
+}
+
 PIPELINES = {
     "behind-close": (
         _get(b"Connection: close") + _get(),
@@ -172,9 +182,9 @@ PIPELINES = {
 }
 
 
-def _form(kind: str, body: bytes) -> bytes:
+def _form(kind: str, body: bytes, path: bytes = b"/post") -> bytes:
     length = b"Content-Length: %d" % len(body)
-    return _post(b"Content-Type: " + kind.encode(), length, body=body, path=b"/post")
+    return _post(b"Content-Type: " + kind.encode(), length, body=body, path=path)
 
 
 CASES = [
@@ -185,6 +195,10 @@ CASES = [
     *(
         Case(f"malformed/form/{name}", build_intake, Call(_form(*form)), View.OUTCOME)
         for name, form in FORMS.items()
+    ),
+    *(
+        Case(f"malformed/body/{name}", build_intake, Call(_form(*body, path)), View.OUTCOME)
+        for name, (path, *body) in BODIES.items()
     ),
     *(
         Case(f"malformed/pipeline/{name}", build_intake, Call(*pipeline), View.OUTCOME)

@@ -7,12 +7,20 @@ import pytest
 from differential.echoes import build_intake
 from differential.frame import Call, Case, compare
 from differential.requesting import PROTOCOLS, request
+from differential.transcript import View
 
 _FORM = "application/x-www-form-urlencoded"
 
 
+# What is no text or no JSON, whose answer has words of its own.
+_REFUSED = frozenset(
+    {"text/bad-utf-8", "text/unknown-charset", "json/empty", "json/bad", "json/latin-1"}
+)
+
+
 def _case(name: str, data: bytes, *methods: str, **more: Any) -> Case:
-    return Case(name, build_intake, Call(data, methods, **more))
+    view = View.OUTCOME if name in _REFUSED else View.BYTES
+    return Case(name, build_intake, Call(data, methods, **more), view)
 
 
 # -- heads

@@ -54,15 +54,16 @@ def _make_client(port: int, http2: bool, prefix: str, lacks: str) -> Client:
     return client
 
 
-def _granian(http2: bool) -> Serve:
-    """It does not say its port, and binds one that is bound already."""
+def _granian(http2: bool, *options: str) -> Serve:
+    """It does not say its port, and binds one that is bound already; its interface is RSGI unless
+    an option says otherwise."""
 
     @asynccontextmanager
     async def serve(settings: Settings) -> AsyncIterator[Client]:
         with reserve_port() as sock:
             port = sock.getsockname()[1]
             version = "2" if http2 else "1"
-            arguments = ["granian", "--interface", "asgi", "--http", version, "--no-access-log"]
+            arguments = ["granian", *options, "--http", version, "--no-access-log"]
             arguments += ["--port", str(port), "matrix.native:app"]
             async with run_server(arguments, settings.to_environment(), port=port):
                 yield _make_client(port, http2, "", "SOCKET DROP" if http2 else "")
@@ -72,6 +73,7 @@ def _granian(http2: bool) -> Serve:
 
 _UVICORN = ("uvicorn", "--port", "0", "--no-access-log", "--timeout-graceful-shutdown", "5")
 _HYPERCORN = ("hypercorn", "--bind", "127.0.0.1:0", "--graceful-timeout", "5")
+_ASGI = ("--interface", "asgi")
 _NATIVE = "matrix.native:app"
 
 HOSTS: dict[str, Host] = {
@@ -93,8 +95,10 @@ HOSTS: dict[str, Host] = {
     ),
     "hypercorn": Host("hypercorn, HTTP/1.1", _process(*_HYPERCORN, _NATIVE)),
     "hypercorn-http2": Host("hypercorn, HTTP/2", _process(*_HYPERCORN, _NATIVE, http2=True)),
-    "granian": Host("granian, HTTP/1.1", _granian(http2=False)),
-    "granian-http2": Host("granian, HTTP/2", _granian(http2=True)),
+    "granian": Host("granian, HTTP/1.1", _granian(False, *_ASGI)),
+    "granian-http2": Host("granian, HTTP/2", _granian(True, *_ASGI)),
+    "granian-rsgi": Host("granian (RSGI), HTTP/1.1", _granian(False)),
+    "granian-rsgi-http2": Host("granian (RSGI), HTTP/2", _granian(True)),
     "daphne": Host("daphne", _process("daphne", "-b", "127.0.0.1", "-p", "0", _NATIVE)),
     "starlette": Host(
         "mounted in Starlette (uvicorn)",

@@ -7,6 +7,7 @@ __all__ = ["REASONS", "Reason", "reasons_of"]
 _UVICORN = ("uvicorn-h11", "uvicorn-httptools", "starlette", "fastapi")
 _HYPERCORN = ("hypercorn", "hypercorn-http2")
 _GRANIAN = ("granian", "granian-http2")
+_RSGI = ("granian-rsgi", "granian-rsgi-http2")
 
 
 @dataclass(frozen=True)
@@ -29,8 +30,8 @@ class Reason:
 REASONS: tuple[Reason, ...] = (
     Reason(
         ("reason phrase",),
-        (*_UVICORN, "hypercorn", "granian", "daphne"),
-        "ASGI has no reason phrase: hosts send that of the status, or none",
+        (*_UVICORN, "hypercorn", "granian", "granian-rsgi", "daphne"),
+        "ASGI and RSGI have no reason phrase: hosts send that of the status, or none",
     ),
     Reason(
         ("date of the application", "server of the application"),
@@ -54,7 +55,7 @@ REASONS: tuple[Reason, ...] = (
     ),
     Reason(
         ("close of the client",),
-        (*_HYPERCORN, "granian", "daphne"),
+        (*_HYPERCORN, "granian", "granian-rsgi", "daphne"),
         "the host drops the code or the reason of the client's close",
     ),
     Reason(
@@ -64,29 +65,29 @@ REASONS: tuple[Reason, ...] = (
     ),
     Reason(
         ("duplicate fields",),
-        (*_GRANIAN, "daphne", "mangum"),
+        (*_GRANIAN, *_RSGI, "daphne", "mangum"),
         "the host groups fields of the same name, or joins their values",
     ),
     Reason(
         ("empty answers", "ranges of a file", "files that are not there"),
-        ("granian",),
+        ("granian", "granian-rsgi"),
         "the host adds a Content-Length of 0 to empty answers that have none",
     ),
     Reason(
         ("fields of an acceptance",),
-        ("granian", "daphne"),
+        ("granian", "granian-rsgi", "daphne"),
         "the host drops the fields of a WebSocket's acceptance",
     ),
     Reason(
         ("large body that is not read",),
-        ("hypercorn-http2", "granian-http2"),
+        ("hypercorn-http2", "granian-http2", "granian-rsgi-http2"),
         "the host resets the stream of a large body that is not read behind its answer, "
         "which httpx takes for an error if it is still sending",
         always=False,
     ),
     Reason(
         ("body that is not read", "large body that is not read"),
-        ("granian",),
+        ("granian", "granian-rsgi"),
         "the host cuts the connection of a body that is not read, at times in front of its answer",
         always=False,
     ),
@@ -140,6 +141,57 @@ REASONS: tuple[Reason, ...] = (
         ("socket whose handler fails before", "socket that is refused"),
         ("daphne",),
         "the host refuses WebSockets with 403 only",
+    ),
+    Reason(
+        ("encoded slashes and percent signs",),
+        _RSGI,
+        "RSGI gives the path decoded, in which `%2F` is a slash",
+    ),
+    Reason(
+        ("fields beyond ascii",),
+        _RSGI,
+        "the host does not show the values of fields that are not ASCII",
+    ),
+    Reason(
+        ("chunked body with extensions and trailers",),
+        ("granian-rsgi",),
+        "the host tells of a body with trailers as of one that was cut off: it is refused with 400",
+    ),
+    Reason(
+        ("error behind the head",),
+        _RSGI,
+        "RSGI has no way to cut an answer in chunks: it ends as if it were whole",
+    ),
+    Reason(
+        ("handler waits for a client that does not read",),
+        ("granian-rsgi",),
+        "the host keeps all that is written in memory, however slowly the client reads",
+    ),
+    Reason(
+        ("subprotocols",),
+        ("granian-rsgi",),
+        "RSGI has no subprotocols: the client is told of none",
+    ),
+    Reason(
+        (
+            "socket of json",
+            "socket that pushes",
+            "codes of a close",
+            "socket whose handler returns",
+            "socket whose handler fails",
+            "sockets and others on one route",
+            "message that is too large",
+            "receive that is given up",
+            "pings",
+            "close by another task",
+        ),
+        ("granian-rsgi",),
+        "RSGI closes WebSockets without a code",
+    ),
+    Reason(
+        ("socket that is refused",),
+        ("granian-rsgi",),
+        "RSGI refuses WebSockets with a status and no more",
     ),
     Reason(
         ("duplicate and large fields of an answer", "fields of an answer beyond ascii"),

@@ -272,6 +272,7 @@ async def test_bad_head_is_answered_and_the_connection_ends(
         assert head.startswith(b"HTTP/1.1 %d " % status)
         assert b"\r\nConnection: close" in head
         assert b"\r\nContent-Type: text/plain" in head
+        assert b"\r\nDate: " in head
         assert body.startswith(b"%d " % status)
         assert (await served.exchange(GET)).startswith(b"HTTP/1.1 200 OK")
     records = [record for record in caplog.records if record.name == "bascule.server"]

@@ -853,6 +853,8 @@ class FakeWire:
     def resume_reading(self) -> None:
         self.is_reading = True
 
+    max_fragments = 1000
+
     def leave_channel(self, *, at_once: bool) -> None:
         self.ended = True
 

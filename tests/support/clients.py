@@ -12,7 +12,14 @@ from yarl import URL
 from bascule import testing
 from support.features import LACKS, Feature
 from support.http2_sockets import connect_by_http2
-from support.sockets import Socket, connect_by_asgi, connect_by_wire, connect_in_memory
+from support.sockets import (
+    NO_CODE,
+    Closed,
+    Socket,
+    connect_by_asgi,
+    connect_by_wire,
+    connect_in_memory,
+)
 
 Fields = Mapping[str, str] | Iterable[tuple[str, str]]
 Body = bytes | list[bytes] | None
@@ -70,6 +77,12 @@ class Client:
         if self.lacks(feature):
             pytest.skip(LACKS[feature][self.host])
 
+    def sees(self, code: int, reason: str = "") -> Closed:
+        """Give what it sees of a close of the application."""
+        if self.lacks(Feature.SENT_CLOSE_CODES):
+            return Closed(NO_CODE)
+        return Closed(code, reason)
+
     async def get(self, target: str, **kwargs: Any) -> Answer:
         return await self.request("GET", target, **kwargs)
 
@@ -126,7 +139,9 @@ class HttpxClient(Client):
         content = pieces() if isinstance(body, list) else body
         pairs = list(fields.items() if isinstance(fields, Mapping) else fields)
         request = self.httpx.build_request(method, "/", headers=pairs, content=content)
-        request.url = request.url.copy_with(raw_path=(self.prefix + target).encode("ascii"))
+        path = (self.prefix + target).encode("ascii")
+        request.url = request.url.copy_with(raw_path=path)
+        request.extensions["target"] = path  # dots in it stay, but not in `ASGITransport`
         try:
             answer = await self.httpx.send(request)
         except (httpx.RemoteProtocolError, httpx.ReadError) as exc:

@@ -138,16 +138,38 @@ class _Calls:
                 await asyncio.sleep(0.001)
 
 
+class _RsgiCalls(_Calls):
+    """The same over granian's own interface, with the hooks of the application if it has them."""
+
+    def __rsgi_init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        if isinstance(self._app, web.Application):
+            self._app.__rsgi_init__(loop)
+
+    def __rsgi_del__(self, loop: asyncio.AbstractEventLoop) -> None:
+        if isinstance(self._app, web.Application):
+            self._app.__rsgi_del__(loop)
+
+    async def __rsgi__(self, scope: Any, protocol: Any) -> None:
+        answer = self._app.__rsgi__ if isinstance(self._app, web.Application) else self._app
+        self._running.add(task := asyncio.current_task())
+        try:
+            await answer(scope, protocol)
+        finally:
+            self._running.discard(task)
+
+
 @asynccontextmanager
-async def _granian(app: Any, *, name: str, is_http2: bool, **options: Any) -> AsyncIterator[Client]:
+async def _granian(
+    app: Any, *, name: str, is_http2: bool, is_rsgi: bool = False, **options: Any
+) -> AsyncIterator[Client]:
     _set_options(app, options)
-    calls = _Calls(app)
+    calls = _RsgiCalls(app) if is_rsgi else _Calls(app)
     with _kept_port() as sock:
         server = GranianServer(
             calls,
             address="127.0.0.1",
             port=sock.getsockname()[1],
-            interface=Interfaces.ASGI,
+            interface=Interfaces.RSGI if is_rsgi else Interfaces.ASGI,
             http=HTTPModes.http2 if is_http2 else HTTPModes.http1,
             log_enabled=False,
         )
@@ -160,6 +182,8 @@ async def _granian(app: Any, *, name: str, is_http2: bool, **options: Any) -> As
         finally:
             server.stop()
             await serving
+            if is_rsgi and isinstance(app, web.Application):
+                await app._life.stop()  # its hook could only begin that, in a loop that runs
 
 
 async def _until_it_listens(address: tuple[str, int], serving: "asyncio.Task[None]") -> None:
@@ -176,6 +200,10 @@ async def _until_it_listens(address: tuple[str, int], serving: "asyncio.Task[Non
 
 granian_guest: Host = partial(_granian, name="granian", is_http2=False)
 granian_http2_guest: Host = partial(_granian, name="granian-h2", is_http2=True)
+granian_rsgi_guest: Host = partial(_granian, name="granian-rsgi", is_http2=False, is_rsgi=True)
+granian_rsgi_http2_guest: Host = partial(
+    _granian, name="granian-rsgi-h2", is_http2=True, is_rsgi=True
+)
 
 
 # -- below a prefix of another application

@@ -12,6 +12,8 @@ from support.guests import (
     Host,
     granian_guest,
     granian_http2_guest,
+    granian_rsgi_guest,
+    granian_rsgi_http2_guest,
     hypercorn_guest,
     hypercorn_http2_guest,
     mounted_guest,
@@ -76,5 +78,7 @@ MATRIX: dict[str, Host] = {
     "hypercorn-h2": hypercorn_http2_guest,
     "granian": granian_guest,
     "granian-h2": granian_http2_guest,
+    "granian-rsgi": granian_rsgi_guest,
+    "granian-rsgi-h2": granian_rsgi_http2_guest,
     "mount": mounted_guest,
 }

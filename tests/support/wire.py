@@ -47,9 +47,13 @@ class Wire:
         pieces = []
         while size := int(await self.reader.readuntil(b"\r\n"), 16):
             pieces.append(await self.reader.readexactly(size))
-            assert await self.reader.readexactly(2) == b"\r\n"
-        assert await self.reader.readexactly(2) == b"\r\n"
+            await self._read_line_end()
+        await self._read_line_end()
         return b"".join(pieces)
+
+    async def _read_line_end(self) -> None:
+        found = await self.reader.readexactly(2)
+        assert found == b"\r\n"
 
     async def read_all(self) -> bytes:
         """Read until the server closes."""

@@ -49,7 +49,11 @@ def outcome(*pieces: bytes) -> object:
         (b"3\r\nabc\r\n0\r\n\r\nGET", (b"abc", [3], b"GET", True)),
         (b"3\r\nabc\r\n00002\r\nde\r\n0000\r\n\r\n", (b"abcde", [3, 5], b"", True)),
         (b'A;b=c;d="e f"\r\n0123456789\r\n0;x\r\n\r\n', (b"0123456789", [10], b"", True)),
-        (b"1;\xff\t\r\na\r\n0\r\nA: b\r\nC:\td \r\n\r\nX", (b"a", [1], b"X", True)),
+        (
+            b'1;\ta \t=\t"\\"\xff;\t" ;b;c=d\r\na\r\n0\r\nA: b\r\nC:\td \r\n\r\nX',
+            (b"a", [1], b"X", True),
+        ),
+        (b'1;a="";b=c\r\na\r\n0\r\n\r\n', (b"a", [1], b"", True)),
         (b"2\r\na", (b"a", [], b"", False)),
         (b"", (b"", [], b"", False)),
     ],
@@ -75,6 +79,20 @@ def test_what_is_decoded(data: bytes, expected: object) -> None:
         (b"1" * 17 + b"\r\n", 400),
         (b"1\na\n0\n\n", 400),
         (b"1;a\rb\r\n", 400),
+        (b"1;\r\n", 400),
+        (b"1;;a\r\n", 400),
+        (b"1;=a\r\n", 400),
+        (b"1;a=\r\n", 400),
+        (b"1;a b\r\n", 400),
+        (b"1;a=b c\r\n", 400),
+        (b"1;a \r\n", 400),
+        (b"1;\xff\r\n", 400),
+        (b'1;a="b\r\n', 400),
+        (b'1;a="b"c\r\n', 400),
+        (b'1;a="b\\"\r\n', 400),
+        (b'1;a="\0"\r\n', 400),
+        (b'1;a="\\\x7f"\r\n', 400),
+        (b"1,a\r\n", 400),
         (b"1;a\0\r\n", 400),
         (b"1;a\x7f\r\n", 400),
         (b"1;" + b"a" * 256 + b"\r\n", 400),
@@ -107,6 +125,24 @@ def test_extensions_are_bounded_by_the_data_they_come_with() -> None:
     assert refusal(line * 90) == 400
     whole = b"c8;" + b"e" * 199 + b"\r\n" + b"a" * 200 + b"\r\n"
     assert len(decode(whole * 500)[0]) == 100_000
+
+
+def test_trailers_share_the_budget_of_their_head() -> None:
+    """Not a second one (CVE-2026-22815 of aiohttp): 3 fields and 60 bytes in all."""
+
+    def read(trailers: bytes, **head: int) -> object:
+        decoder = ChunkDecoder(LIMITS, **head)
+        try:
+            decoder.feed(b"0\r\n" + trailers + b"\r\n")
+        except BadRequest as exc:
+            return exc.status
+        return decoder.ended
+
+    assert read(b"A: b\r\n" * 2, head_fields=1) is True
+    assert read(b"A: b\r\n" * 2, head_fields=2) == 431
+    assert read(b"A: b\r\n", head_size=54) is True
+    assert read(b"A: b\r\n", head_size=55) == 431
+    assert read(b"", head_fields=3, head_size=60) is True
 
 
 PIECES = st.sampled_from(

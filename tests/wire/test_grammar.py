@@ -1,15 +1,24 @@
 """The rules for request heads, one row each."""
 
+import re
+import string
+
+import h11
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bascule.wire.grammar import (
+    FIELD_LINE,
+    MAX_METHOD_SIZE,
+    REQUEST_LINE,
+    SINGLETONS,
     BadRequest,
     Framing,
     HttpVersion,
     HttpVersion10,
     HttpVersion11,
+    check_authority,
     check_head,
     frame_request,
     is_token,
@@ -130,6 +139,127 @@ def test_a_control_in_the_request_line_is_refused(line: bytes) -> None:
         check_head(line + b"\r\n\r\n")
 
 
+VISIBLE = "".join(map(chr, range(0x21, 0x7F)))
+TOKENS = string.ascii_letters + string.digits + "!#$%&'*+-.^_`|~"
+DELIMITERS = "".join(sorted(set(VISIBLE) - set(TOKENS))).encode()
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"GET / HTTP/1.1",
+        b"GET / HTTP/0.9",  # a version, though one that is not served
+        b"get http://a HTTP/9.9",
+        b"G " + VISIBLE.encode() + b" HTTP/1.0",
+        TOKENS.encode() + b" * HTTP/1.1",
+    ],
+)
+def test_request_lines_that_pass(line: bytes) -> None:
+    check_head(line + b"\r\n\r\n")
+    assert re.fullmatch(REQUEST_LINE, line + b"\r\n")
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"",
+        b"GET",
+        b"GET /",
+        b"GET / ",
+        b"GET  HTTP/1.1",
+        b"GET  / HTTP/1.1",
+        b"GET /  HTTP/1.1",
+        b"GET / HTTP/1.1 ",
+        b" GET / HTTP/1.1",
+        b"GET /a b HTTP/1.1",
+        b"GET\t/\tHTTP/1.1",
+        b"GET /\t HTTP/1.1",
+        b"GET / HTTP/1",
+        b"GET / HTTP/1.",
+        b"GET / HTTP/.1",
+        b"GET / HTTP/1.10",
+        b"GET / HTTP/11.1",
+        b"GET / HTTP/1.a",
+        b"GET / HTTP/1,1",
+        b"GET / HTTP/\xd9\xa1.1",
+        b"GET / http/1.1",
+        b"GET / HTTPS/1.1",
+        b"GET / HTTP 1.1",
+        b"GET /\x80 HTTP/1.1",
+        b"G\xc9T / HTTP/1.1",
+        *(b"G%cT / HTTP/1.1" % code for code in DELIMITERS),
+    ],
+)
+def test_request_lines_that_are_refused(line: bytes) -> None:
+    """RFC 9112 section 3."""
+    with pytest.raises(BadRequest) as caught:
+        check_head(line + b"\r\nHost: a\r\n\r\n")
+    assert (caught.value.status, caught.value.detail) == (400, "Illegal request line")
+    assert not re.fullmatch(REQUEST_LINE, line + b"\r\n")
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"A",
+        b": b",
+        b":",
+        b"A : b",
+        b"A\t: b",
+        b"A b: c",
+        b"\xe9: b",
+        b"GET / HTTP/1.1",
+        *(b"A%cA: b" % code for code in DELIMITERS.replace(b":", b"")),
+    ],
+)
+def test_field_lines_that_are_refused(line: bytes) -> None:
+    """RFC 9112 section 5."""
+    for lines in ([line], [b"Host: a", line], [line, b"Host: a"]):
+        with pytest.raises(BadRequest) as caught:
+            check_head(b"\r\n".join([b"GET / HTTP/1.1", *lines, b"", b""]))
+        assert (caught.value.status, caught.value.detail) == (400, "Illegal header line")
+    assert not re.fullmatch(FIELD_LINE, line + b"\r\n")
+
+
+@pytest.mark.parametrize(
+    "head", [b"", b"\r\n", b"GET / HTTP/1.1\r\n", b"GET / HTTP/1.1\r\nA: b\r\n"]
+)
+def test_a_head_ends_with_its_empty_line(head: bytes) -> None:
+    with pytest.raises(BadRequest):
+        check_head(head)
+
+
+_WORDS = ["GET", "get", " ", "/", "*", "HTTP/1.1", "HTTP/1.0", "\r\n", "\n", "\r", "\t", "\0"]
+_WORDS += ["Host", ":", "a", "b c", "\x80", "(", "Content-Length: 3", "Transfer-Encoding: chunked"]
+HEADS = st.lists(st.sampled_from(_WORDS), max_size=12).map(
+    lambda words: "".join(words).encode("latin-1")
+)
+
+
+@settings(deadline=None, max_examples=500)
+@given(st.sampled_from([b"", b"GET / HTTP/1.1\r\n", b"GET / HTTP/1.1\r\nHost: a\r\n"]), HEADS)
+def test_what_passes_h11_reads_alike(start: bytes, rest: bytes) -> None:
+    """Our grammar is within that of h11, but for what only its own state knows."""
+    head = start + rest + b"\r\n\r\n"
+    head = head[: head.index(b"\r\n\r\n") + 4]
+    try:
+        check_head(head)
+        match = re.match(REQUEST_LINE, head)
+        assert match is not None
+        method, target, version = match.groups()
+        lines = [line.partition(b":") for line in head.split(b"\r\n")[1:-2]]
+        fields = [(name.lower(), value.strip(b" \t")) for name, _, value in lines]
+        frame_request(method, target, version, fields)
+    except BadRequest:
+        return
+    connection = h11.Connection(h11.SERVER)
+    connection.receive_data(head)
+    request = connection.next_event()
+    assert isinstance(request, h11.Request)
+    assert (request.method, request.target) == (method, target)
+    assert (request.http_version, list(request.headers)) == (version, fields)
+
+
 # -- frame_request --------------------------------------------------------------------------------
 
 HOST = (b"host", b"a")
@@ -221,19 +351,35 @@ def test_methods_are_upper_case(method: bytes) -> None:
     assert refuse(method=method) == (400, "Methods are upper-case")
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        b"content-location",
-        b"content-range",
-        b"content-type",
-        b"etag",
-        b"max-forwards",
-        b"server",
-        b"user-agent",
-    ],
-)
+@pytest.mark.parametrize(("size", "fits"), [(MAX_METHOD_SIZE, True), (MAX_METHOD_SIZE + 1, False)])
+def test_a_method_has_an_end(size: int, fits: bool) -> None:
+    """RFC 9112 section 3: 501 for one that is longer than any that is known."""
+    assert MAX_METHOD_SIZE == 32
+    if fits:
+        frame(method=b"M" * size)
+    else:
+        assert refuse(method=b"M" * size) == (501, "Method longer than 32 bytes")
+
+
+def test_host_stands_once() -> None:
+    for host in (b"a", b"b", b""):
+        assert refuse((b"host", host)) == (400, "Duplicate 'Host' header found.")
+
+
+SINGLE = [
+    b"content-location",
+    b"content-range",
+    b"content-type",
+    b"etag",
+    b"max-forwards",
+    b"server",
+    b"user-agent",
+]
+
+
+@pytest.mark.parametrize("name", SINGLE)
 def test_some_fields_stand_once(name: bytes) -> None:
+    assert set(SINGLE) == SINGLETONS
     frame((name, b"a"))
     status, detail = refuse((name, b"a"), (b"x", b"y"), (name, b"a"))
     assert (status, detail.lower()) == (400, f"duplicate '{name.decode()}' header found.")
@@ -381,6 +527,18 @@ def test_hosts_that_are_served(host: bytes) -> None:
         b"[::1]a",
         b"[fe80::1%eth0]",
         b"[v1.a]",
+        b"[....]",
+        b"[1]",
+        b"[:]",
+        b"[1::2::3]",
+        b"[12345::]",
+        b"[1:2:3:4:5:6:7:8:9]",
+        b"[127.0.0.1]",
+        b"[::1%25]",
+        b"a%",
+        b"a%4",
+        b"a%zz",
+        b"a%4g:80",
         b"a\\b",
         b"a<b",
         b'"a"',
@@ -394,6 +552,8 @@ def test_hosts_that_are_refused(host: bytes) -> None:
     with pytest.raises(BadRequest) as caught:
         frame_request(b"GET", b"/", b"1.1", [(b"host", host)])
     assert (caught.value.status, caught.value.detail) == (400, "Invalid host in Host header")
+    with pytest.raises(BadRequest, match="Invalid host in it"):
+        check_authority(host, "it")
 
 
 @pytest.mark.parametrize(
@@ -432,12 +592,20 @@ def test_which_connections_go_on(version: bytes, lines: list[bytes], keep_alive:
         (b"1.0", b"100-continue", False),
         (b"1.1", b"100", False),
         (b"1.1", b"", False),
-        (b"1.1", b"100-continue, x", False),
+        (b"1.1", b"100-continue, x", True),
+        (b"1.1", b"x 100-continue", True),
     ],
 )
 def test_which_clients_expect_continue(version: bytes, value: bytes, expected: bool) -> None:
-    """RFC 9110 section 10.1.1: the expectation of an HTTP/1.0 client is ignored."""
+    """RFC 9110 section 10.1.1: the expectation of an HTTP/1.0 client is ignored.
+
+    Whoever may read it among others may wait, so that the body never comes.
+    """
     assert frame((b"expect", value), version=version).expect_continue is expected
+    for pair in ((b"expect", b"x"), (b"x-a", b"100-continue")):
+        fields = [(b"expect", value), pair]
+        assert frame(*fields, version=version).expect_continue is expected
+        assert frame(*reversed(fields), version=version).expect_continue is expected
 
 
 @pytest.mark.parametrize(

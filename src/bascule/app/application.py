@@ -10,9 +10,11 @@ from types import TracebackType
 from typing import Any, Protocol, TypeVar, cast, overload
 
 from ..asgi.guest import Receive, Send
+from ..asgi.rsgi_scope import RsgiScope
 from ..asgi.scope import Scope, scope_of_exchange
 from ..exchange import Exchange
 from ..message.chainmap import ChainMapProxy
+from ..message.decompression import MAX_INFLATION, check_inflation
 from ..message.deprecation import warn_deprecated
 from ..message.keys import AppKey, warn_about_str
 from ..message.request import BaseRequest
@@ -128,6 +130,9 @@ class Application(MutableMapping[str | AppKey[Any], Any]):
         client_max_fields: most fields of a form; 0 for no limit.
         limit_streams: `client_max_size` bounds also what is read of bodies as streams and by
             `multipart`; a handler may set ``request.limit_streams``.
+        max_inflation: bytes that a body that comes compressed may become for each that has come,
+            beyond its first MiB, where nothing else bounds what is read of it; 0 for any number.
+            A handler may set ``request.max_inflation``.
         loop: deprecated, without effect.
         debug: deprecated; show tracebacks to clients.
 
@@ -147,6 +152,7 @@ class Application(MutableMapping[str | AppKey[Any], Any]):
         loop: asyncio.AbstractEventLoop | None = None,
         debug: Any = _NOT_GIVEN,  # Any: as in aiohttp
         limit_streams: bool = False,
+        max_inflation: int = MAX_INFLATION,
     ) -> None:
         if router is not None:
             warn_deprecated("router argument is deprecated")
@@ -164,6 +170,9 @@ class Application(MutableMapping[str | AppKey[Any], Any]):
         self._client_max_size = client_max_size
         self._client_max_fields = client_max_fields
         self._limit_streams = limit_streams
+        self._max_inflation = check_inflation(max_inflation)
+        # Most applications have neither.
+        self._guards_bodies = limit_streams or max_inflation != MAX_INFLATION
         self._state: dict[str | AppKey[Any], Any] = {}
         self._pre_frozen = self._frozen = self._is_starting = False
         self._subapps: list[Application] = []
@@ -536,8 +545,9 @@ class Application(MutableMapping[str | AppKey[Any], Any]):
             client_max_size=self._client_max_size,
             client_max_fields=self._client_max_fields,
         )
-        if self._limit_streams:
-            request._limit_streams = True
+        if self._guards_bodies:
+            request._limit_streams = self._limit_streams
+            request._max_inflation = self._max_inflation
         return request
 
     async def _handle(self, request: Request) -> StreamResponse:
@@ -563,6 +573,36 @@ class Application(MutableMapping[str | AppKey[Any], Any]):
             RuntimeError: the scope is of another type.
         """
         await self._asgi_calls.answer(scope, receive, send)
+
+    # -- RSGI, granian's own interface
+
+    async def __rsgi__(self, scope: RsgiScope, protocol: Any) -> None:
+        """Answer a call of granian, ``http`` or ``ws``.
+
+        Args:
+            scope: of the call.
+            protocol: of the call; Any: granian has one for each kind.
+        """
+        await self._asgi_calls.answer_rsgi(scope, protocol)
+
+    def __rsgi_init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Start it up, called by granian before any request comes.
+
+        Within a program whose loop runs already, which is no place to wait, start-up is begun;
+        requests wait for it.
+
+        Raises:
+            Exception: what start-up raised, which ends the worker.
+        """
+        self._life.start_in(loop)
+
+    def __rsgi_del__(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Clean it up, called by granian behind the last request; begun only where the loop runs.
+
+        Raises:
+            Exception: what clean-up raised.
+        """
+        self._life.stop_in(loop)
 
 
 def _check_prefix(prefix: str) -> str:

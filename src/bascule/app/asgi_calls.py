@@ -1,4 +1,4 @@
-"""Calls of an ASGI host, answered by a native application."""
+"""Calls of a host, over ASGI or granian's RSGI, answered by a native application."""
 
 import logging
 from collections.abc import Mapping
@@ -8,7 +8,10 @@ from typing import Any, Protocol
 from ..asgi.guest import Receive, Send, Serve, serve_http
 from ..asgi.guest_socket import serve_websocket
 from ..asgi.lifespan import serve_lifespan
-from ..exchange import fail
+from ..asgi.rsgi import serve_rsgi_http
+from ..asgi.rsgi_scope import RsgiScope
+from ..asgi.rsgi_socket import serve_rsgi_websocket
+from ..exchange import Responder, fail
 from ..routing.paths import root_path
 from .access import make_access_logger
 from .handling import Handler, Handling
@@ -61,13 +64,9 @@ class AsgiCalls:
     async def _serve(
         self, serve: Serve, scope: Mapping[str, Any], receive: Receive, send: Send
     ) -> None:
-        if not self._life.is_running:
-            try:
-                await self._life.start_lazily()
-            except Exception as exc:
-                self._app.logger.exception("The application failed to start")
-                await serve(scope, receive, send, partial(fail, cause=exc))
-                return
+        if not self._life.is_running and (failing := await self._start_late()):
+            await serve(scope, receive, send, failing)
+            return
         self._life.enter_context()
         if self._handling is None:
             self._handling = self._make_handling()
@@ -80,6 +79,31 @@ class AsgiCalls:
             await serve(scope, receive, send, self._handling)
         finally:
             root_path.reset(token)
+
+    async def answer_rsgi(self, scope: RsgiScope, protocol: Any) -> None:
+        """Answer one call of granian over RSGI, ``http`` or ``ws``.
+
+        Args:
+            scope: of the call.
+            protocol: of the call; Any: its kind is told by the scope.
+        """
+        serve: Any = serve_rsgi_websocket if scope.proto == "ws" else serve_rsgi_http
+        if not self._life.is_running and (failing := await self._start_late()):
+            await serve(scope, protocol, failing)
+            return
+        self._life.enter_context()
+        if self._handling is None:
+            self._handling = self._make_handling()
+        await serve(scope, protocol, self._handling)
+
+    async def _start_late(self) -> Responder | None:
+        """Start the application for a request; give what says so where it does not start."""
+        try:
+            await self._life.start_lazily()
+        except Exception as exc:
+            self._app.logger.exception("The application failed to start")
+            return partial(fail, cause=exc)
+        return None
 
     def _make_handling(self) -> Handling:
         app = self._app

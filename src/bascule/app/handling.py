@@ -11,17 +11,21 @@ from typing import Any, Protocol
 
 from ..exchange import ClientConnectionResetError, Exchange, Responder, State
 from ..message.exceptions import HTTPException
+from ..message.malformed import is_of_peer
 from ..message.request import BaseRequest
 from ..message.response import Response
 from ..message.stream import StreamResponse
 from ..streams import PayloadTimeoutError, RequestPayloadError
 from ..wire import hdrs
+from ..wire.fields import show_text
+from ..wire.grammar import BadRequest
 from .access import AbstractAccessLogger, tell
 
 __all__ = ["Handler", "Handling", "LoggedResponder"]
 
 
 _OVER = (State.ENDED, State.GONE)
+_UNDER_WAY = (State.STARTED, State.SENDING)
 
 
 class Handler(Protocol):
@@ -141,16 +145,24 @@ class Handling:
             return exc
         if isinstance(exc, ClientConnectionResetError):
             self._logger.debug("Ignored premature client disconnection", exc_info=exc)
+            if exchange.state in _UNDER_WAY:  # the transport is closing, and has not said so yet
+                exchange.abort(exc)
             return _Told(exchange, 499, "Client Closed Request")
         if isinstance(exc, RequestPayloadError):
             status = 408 if isinstance(exc, PayloadTimeoutError) else 400
+            if isinstance(exc.__cause__, BadRequest):  # as where it had come with the head
+                status = exc.__cause__.status
             return Response(status=status, text=f"{status}: {exc}")
         if isinstance(exc, TimeoutError):
             self._logger.debug("Request handler timed out.", exc_info=exc)
             page = Response(status=504, content_type="text/plain")
             page.force_close()
             return page
-        page = self._handle_error(request, exc)
+        if is_of_peer(exc):
+            self._logger.debug("Malformed request from %s", request.remote, exc_info=exc)
+            page = Response(status=400, text="400: Malformed request")
+        else:
+            page = self._handle_error(request, exc)
         if exchange.state is not State.ENDED:
             if exchange.withdraw():
                 return page
@@ -197,7 +209,7 @@ class Handling:
         self._logger.exception("Error handling request from %s", request.remote, exc_info=exc)
         if self._raise_errors and exc is not None:
             request._exchange.fail(exc)
-        trace = "".join(traceback.format_exception(exc)) if self.debug and exc else None
+        trace = _format_trace(exc) if self.debug and exc else None
         title = "500 Internal Server Error"
         sentence = "Server got itself in trouble"
         if "text/html" in request.headers.get(hdrs.ACCEPT, ""):
@@ -282,6 +294,11 @@ def _warn_about_returned() -> None:
         DeprecationWarning,
         stacklevel=3,
     )
+
+
+def _format_trace(exc: BaseException) -> str:
+    """Give a traceback as a page can show it: what is no text in it is escaped."""
+    return show_text("".join(traceback.format_exception(exc)))
 
 
 class _Cancellation:

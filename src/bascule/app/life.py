@@ -2,9 +2,12 @@
 
 import asyncio
 import contextvars
+import logging
 from typing import Any, Protocol
 
 __all__ = ["Life", "Living"]
+
+_logger = logging.getLogger("bascule.web")
 
 
 class Living(Protocol):
@@ -37,21 +40,18 @@ class Life:
         self._task: asyncio.Task[None] | None = None
         self._started: asyncio.Future[None] | None = None
         self._ending: asyncio.Event | None = None
+        # The loop in which it is started, until its end begins.
+        self._up_in: asyncio.AbstractEventLoop | None = None
         # The host has said that no request will come any more.
         self._over = False
+        self._held: set[asyncio.Task[None]] = set()
         self._set_at_start: list[tuple[contextvars.ContextVar[Any], Any]] = []
 
     @property
     def is_running(self) -> bool:
         """Whether the application is started, in the loop that runs now."""
-        return (
-            self._task is not None
-            and not self._task.done()
-            and self._loop is asyncio.get_running_loop()
-            and self._started is not None
-            and self._started.done()
-            and not self._is_ending(asyncio.get_running_loop())
-        )
+        up = self._up_in
+        return up is not None and up is asyncio.get_running_loop()
 
     async def start(self) -> None:
         """Start the application unless it is; all who ask wait for the same start. An end that is
@@ -98,7 +98,42 @@ class Life:
             return
         if self._ending is not None:
             self._ending.set()
+            self._up_in = None
         await asyncio.shield(task)
+
+    def start_in(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Start the application in a loop: at once, or in a task of it where it runs already.
+
+        Raises:
+            Exception: as of `start`, where the loop did not run; else each request is told.
+        """
+        if loop.is_running():
+            self._hold(loop.create_task(self._start_unasked(), name="bascule-start"))
+        else:
+            loop.run_until_complete(self.start())
+
+    def stop_in(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Clean it up in a loop, as `start_in` does it.
+
+        Raises:
+            Exception: as of `stop`, where the loop did not run.
+        """
+        stopping = self.stop(for_good=True)
+        if loop.is_running():
+            self._hold(loop.create_task(stopping, name="bascule-stop"))
+        else:
+            loop.run_until_complete(stopping)
+
+    async def _start_unasked(self) -> None:
+        try:
+            await self.start()
+        except Exception:  # raised again, and told, to the first request
+            _logger.debug("The application failed to start", exc_info=True)
+
+    def _hold(self, task: "asyncio.Task[None]") -> None:
+        """Keep a task that nobody waits for until it is done."""
+        self._held.add(task)
+        task.add_done_callback(self._held.discard)
 
     def _is_ending(self, loop: asyncio.AbstractEventLoop) -> bool:
         return (
@@ -111,6 +146,8 @@ class Life:
 
     def enter_context(self) -> None:
         """Give the running context the variables that start-up set and that it lacks."""
+        if not self._set_at_start:
+            return
         context = contextvars.copy_context()
         for variable, value in self._set_at_start:
             if variable not in context:
@@ -133,9 +170,14 @@ class Life:
             if before.get(variable, _UNSET) is not value
         ]
         started.set_result(None)
+        loop = asyncio.get_running_loop()
+        if not ending.is_set():
+            self._up_in = loop
         try:
             await ending.wait()
         finally:
+            if self._up_in is loop:  # else it lives in another one by now
+                self._up_in = None
             try:
                 await app.shutdown()
             finally:

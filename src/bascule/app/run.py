@@ -172,7 +172,8 @@ def run_app(
         lifespan: of an ASGI application: ``auto``, ``on`` or ``off``; see `AppRunner`.
         path_mode: permissions of the Unix sockets; None leaves them to the umask.
         kwargs: more of `AppRunner`; options of connections, see `ConnectionOptions` and
-            `HeadLimits`.
+            `HeadLimits`. ``limit_connections`` is ``auto`` here: so many connections as there are
+            descriptors, less 64; None takes the limit away.
 
     Raises:
         LifespanError: the start-up of an ASGI application failed, or its shut-down.
@@ -197,6 +198,7 @@ def run_app(
         "handler_cancellation": handler_cancellation,
         "root_path": root_path,
         "lifespan": lifespan,
+        "limit_connections": "auto",
         **kwargs,
     }
     program = _Program(app, binding, handle_signals, options)

@@ -52,7 +52,9 @@ class BaseRunner(ABC):
     Args:
         handle_signals: let SIGINT and SIGTERM raise `GracefulExit` in the loop.
         shutdown_timeout: seconds that answers in progress get at the end.
-        kwargs: options of connections, see `ConnectionOptions` and `HeadLimits`.
+        kwargs: options of connections, see `ConnectionOptions` and `HeadLimits`; `setup` refuses
+            values without sense. The number of connections has no limit unless
+            ``limit_connections`` is given.
     """
 
     def __init__(
@@ -107,7 +109,7 @@ class BaseRunner(ABC):
 
         Answers get `shutdown_timeout` seconds, then their tasks are cancelled. Cancelled itself,
         it drops connections and cleans up all the same. A second call waits for the first. TLS
-        connections whose handshake is not complete end with asyncio's time limit for it.
+        connections whose handshake is not complete are dropped.
         """
         async with self._cleaning:
             server = self._ending = self._server

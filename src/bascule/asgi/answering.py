@@ -67,7 +67,8 @@ def read_start(message: Mapping[str, Any]) -> AnswerStart:
     status = message["status"]
     if not isinstance(status, int):
         raise TypeError(f"status must be int, got {status!r}")
-    return status, read_headers(message.get("headers") or ())
+    # An int of a kind of its own may show itself otherwise than in digits.
+    return int(status), read_headers(message.get("headers") or ())
 
 
 async def send_answer(exchange: Exchange, message: Mapping[str, Any]) -> bool:

@@ -1,6 +1,7 @@
 """Our application as a guest of an ASGI host: an exchange over its scope, receive and send."""
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any
 
@@ -14,13 +15,29 @@ from ..exchange import (
     Responder,
     State,
     _Event,
+    fail,
 )
 from ..streams import EMPTY_PAYLOAD, StreamReader
 from ..wire.framing import BodyFraming, has_field
 from .guest_files import PATHSEND, find_offers, make_file_message
 from .scope import fact_of_scope, head_of_scope
 
-__all__ = ["GuestExchange", "HostCall", "Receive", "Send", "Serve", "serve_http"]
+__all__ = [
+    "BODILESS",
+    "DRAIN_SIZE",
+    "DRAIN_TIME",
+    "HOP_BY_HOP",
+    "GuestExchange",
+    "HostCall",
+    "Receive",
+    "Send",
+    "Serve",
+    "contain",
+    "has_short_rest",
+    "serve_http",
+]
+
+_logger = logging.getLogger("bascule.asgi")
 
 # Any: messages are dicts whose values the specification types one by one.
 Receive = Callable[[], Awaitable[Any]]
@@ -31,22 +48,22 @@ Serve = Callable[[Mapping[str, Any], Receive, Send, Responder], Awaitable[None]]
 _EARLY_HINT = "http.response.early_hint"
 _TRAILERS = "http.response.trailers"
 # Methods whose requests have no body, but for odd ones (RFC 9110 section 9.3).
-_BODILESS = frozenset({"GET", "HEAD", "DELETE", "OPTIONS", "TRACE"})
+BODILESS = frozenset({"GET", "HEAD", "DELETE", "OPTIONS", "TRACE"})
 # Messages that are asked for behind a body until one tells of the client's leaving.
 _MOST_LEFT_OVER = 4
 # Bytes of an answer that some hosts do not take at once: HTTP/2's first window.
 _WINDOW = 65535
 # Bytes of a request that are thrown away behind its answer, and seconds in which they, or the end
 # of a request without a body, come.
-_DRAIN_SIZE = 64 * 1024
-_DRAIN_TIME = 1.0
+DRAIN_SIZE = 64 * 1024
+DRAIN_TIME = 1.0
 # Fields that belong to a connection, which is the host's (RFC 9110 section 7.6.1).
 _ANNOUNCING = frozenset({b"content-length", b"transfer-encoding"})
 # Content-Type fields as messages have them, of the first so many types.
 _typed: dict[str, tuple[bytes, bytes]] = {}
 _MAX_TYPES = 256
 _MAX_TYPE_SIZE = 100
-_HOP_BY_HOP = frozenset({"transfer-encoding", "keep-alive", "upgrade", "proxy-connection", "te"})
+HOP_BY_HOP = frozenset({"transfer-encoding", "keep-alive", "upgrade", "proxy-connection", "te"})
 
 
 async def serve_http(
@@ -64,7 +81,7 @@ async def serve_http(
         exchange = _StreamExchange(scope, receive, send)
         await exchange.look_for_body()
     try:
-        await responder(exchange)
+        await contain(responder, exchange)
         if exchange.state not in (State.ENDED, State.GONE):
             exchange.abort(RuntimeError("The responder left without an answer"))
     except ClientConnectionResetError:
@@ -74,6 +91,26 @@ async def serve_http(
         await exchange.settle()
     if exchange.aborted is not None:
         raise exchange.aborted
+
+
+async def contain(responder: Responder, exchange: Exchange) -> None:
+    """Let a responder answer; what would end the host, such as SystemExit, ends in the log.
+
+    asyncio lets SystemExit and KeyboardInterrupt out of the event loop, and with them go all other
+    requests of the host; few hosts catch them, or groups that hold them.
+
+    Raises:
+        Exception: what the responder raises; also its cancellation, and that it is closed.
+    """
+    try:
+        await responder(exchange)
+    except (Exception, asyncio.CancelledError, GeneratorExit):
+        raise
+    except BaseException as exc:
+        _logger.exception("%s from a request kept from the host", type(exc).__name__)
+        cause = RuntimeError(f"The handler has raised {type(exc).__name__}")
+        cause.__cause__ = exc
+        await fail(exchange, cause)
 
 
 class HostCall(Exchange):
@@ -253,24 +290,11 @@ class GuestExchange(HostCall):
             if self._is_watched:
                 self._watch()
 
-    def _is_drainable(self) -> bool:
-        """Whether something is left that is short, as far as it is known, and that nobody reads.
-
-        A client that waits for 100 Continue is not told to go on for this.
-        """
-        if self.body.is_eof() or self._is_pulling or self.gone:
-            return False
-        fields = self.head.fields
-        if "Expect" in fields and self.head.version < (2, 0) and not self.body.total_bytes:
-            return False
-        length = fields.get("Content-Length", "")
-        return not length.isdecimal() or int(length) - self.body.total_bytes <= _DRAIN_SIZE
-
     async def _drain(self) -> None:
         """Throw away the rest of the request, as far as it is short and comes soon."""
-        room = _DRAIN_SIZE
+        room = DRAIN_SIZE
         try:
-            async with asyncio.timeout(_DRAIN_TIME):
+            async with asyncio.timeout(DRAIN_TIME):
                 while room > 0:
                     message = await self._receive()
                     if message["type"] == "http.disconnect":
@@ -297,7 +321,7 @@ class GuestExchange(HostCall):
             return
         if self._pushing is not None:
             await self._wait_for_push(self._pushing)
-        if end and self.body is not EMPTY_PAYLOAD and self._is_drainable():
+        if end and self.body is not EMPTY_PAYLOAD and not self._is_pulling and has_short_rest(self):
             await self._emit(head, data, False, ())
             await self._drain()
             head, data = None, b""
@@ -436,10 +460,10 @@ class _StreamExchange(GuestExchange):
         Nothing is asked where the client waits for a 100, which the host would send for it.
         """
         fields = self.head.fields
-        length = fields.get("Content-Length", "0" if self.head.method in _BODILESS else None)
+        length = fields.get("Content-Length", "0" if self.head.method in BODILESS else None)
         if length == "0" and "Expect" not in fields:
             try:
-                async with asyncio.timeout(_DRAIN_TIME):
+                async with asyncio.timeout(DRAIN_TIME):
                     # The end may be a message of its own.
                     while not (self.body.is_eof() or self.body.total_bytes or self.gone):
                         await self._pull()
@@ -474,12 +498,27 @@ def _learn_type(content_type: str) -> tuple[bytes, bytes]:
     return pair
 
 
+def has_short_rest(exchange: Exchange) -> bool:
+    """Whether something is left of a request's body that is short, as far as it is known.
+
+    A client that waits for 100 Continue is not told to go on for this.
+    """
+    body, head = exchange.body, exchange.head
+    if body.is_eof() or exchange.gone:
+        return False
+    fields = head.fields
+    if "Expect" in fields and head.version < (2, 0) and not body.total_bytes:
+        return False
+    length = fields.get("Content-Length", "")
+    return not length.isdecimal() or int(length) - body.total_bytes <= DRAIN_SIZE
+
+
 def _start_message(head: AnswerHead, is_http1: bool) -> dict[str, Any]:
     """Write a head as ``http.response.start``, without what is the host's to say."""
     headers = []
     for name, value in head.fields:
         low = name.lower()
-        if low in _HOP_BY_HOP:
+        if low in HOP_BY_HOP:
             continue
         if low == "connection" and not (is_http1 and head.close):
             continue

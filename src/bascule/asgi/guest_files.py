@@ -5,7 +5,7 @@ from collections.abc import Container, Mapping
 from types import BuiltinMethodType
 from typing import Any, Final
 
-__all__ = ["PATHSEND", "find_offers", "make_file_message"]
+__all__ = ["PATHSEND", "find_offers", "find_path", "make_file_message"]
 
 # Extensions of the ASGI specification, and their messages.
 PATHSEND: Final = "http.response.pathsend"
@@ -46,7 +46,7 @@ def make_file_message(
         is_all: nothing else belongs to the body.
     """
     if is_all and offset == 0 and PATHSEND in extensions:
-        path = _find_path(file, count)
+        path = find_path(file, count)
         if path is not None:
             return {"type": PATHSEND, "path": path}
     if _ZEROCOPYSEND in extensions and hasattr(file, "fileno"):
@@ -60,12 +60,15 @@ def make_file_message(
     return None
 
 
-def _find_path(file: Any, size: int) -> str | None:
-    """Give the path of a file, if it is of this size; what an open file is, is in memory."""
+def find_path(file: Any, size: int, *, is_all: bool = True) -> str | None:
+    """Give the path of a file, if it is of this size, or not `is_all` at least of it; what an open
+    file is, is in memory."""
     name = getattr(file, "name", None)
     try:
-        if isinstance(name, str) and os.fstat(file.fileno()).st_size == size:
-            return os.path.abspath(name)
+        if isinstance(name, str):
+            there = os.fstat(file.fileno()).st_size
+            if there == size or (there > size and not is_all):
+                return os.path.abspath(name)
     except (AttributeError, OSError, ValueError):  # it only looks like a file
         pass
     return None

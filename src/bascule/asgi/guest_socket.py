@@ -18,7 +18,7 @@ from ..wire.frames import (
     make_message,
 )
 from ..wire.head import check_fields
-from .guest import HostCall, Receive, Send
+from .guest import HostCall, Receive, Send, contain
 from .scope import head_of_scope
 
 __all__ = ["GuestChannel", "GuestSocket", "serve_websocket"]
@@ -47,7 +47,7 @@ async def serve_websocket(
     """
     exchange = GuestSocket(scope, receive, send)
     try:
-        await responder(exchange)
+        await contain(responder, exchange)
         if exchange.state in (State.OPEN, State.HELD, State.STARTED):
             exchange.abort(RuntimeError("The responder left without an answer"))
     except ClientConnectionResetError:
@@ -120,6 +120,8 @@ class GuestSocket(HostCall):
         """Accept it; frames, their compression and heartbeats are the host's business."""
         pairs = list(fields)
         check_fields(pairs)
+        if subprotocol is not None:
+            check_fields([("Sec-WebSocket-Protocol", subprotocol)])
         await self._connect()
         self._move(_Event.ACCEPT)
         self.status = 101

@@ -9,6 +9,7 @@ from typing import Any, Final
 from ..channel import Channel, ChannelOptions, ChannelState, ClientConnectionResetError
 from ..exchange import Exchange, State, fail
 from ..wire.frames import NO_CODE, WSCloseCode, WSMessage, WSMsgType, cut_reason, is_sendable_code
+from ..wire.handshake import check_subprotocol
 from .answering import log_error, read_headers, send_answer, start_answer
 from .scope import Scope
 
@@ -144,6 +145,8 @@ class SocketCall:
     async def _accept(self, message: Mapping[str, Any]) -> None:
         fields = read_headers(message.get("headers") or ())
         subprotocol = message.get("subprotocol") or None
+        if subprotocol is not None:
+            check_subprotocol(subprotocol)
         self._channel = await self._exchange.accept(
             fields, subprotocol=subprotocol, options=_OPTIONS
         )

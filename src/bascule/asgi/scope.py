@@ -13,12 +13,14 @@ from .tls import describe_tls
 
 __all__ = [
     "ASGI_VERSIONS",
+    "PATH_SAFE",
     "Scope",
     "fact_of_scope",
     "head_of_scope",
     "scope_of_exchange",
     "scope_of_head",
     "socket_scope_of_head",
+    "stand_in_for_tls",
 ]
 
 # Any: a scope is a dict whose values the specification types one by one.
@@ -28,7 +30,8 @@ Scope = dict[str, Any]
 # WebSocket's end.
 ASGI_VERSIONS: Final = {"version": "3.0", "spec_version": "2.5"}
 
-_PATH_SAFE = "/:@!$&'()*+,;=~-._"
+# What is not quoted in a path.
+PATH_SAFE: Final = "/:@!$&'()*+,;=~-._"
 # Fields that say how a request goes on; of those, the ones that ask for another answer.
 _MARKED: Final = frozenset(
     {b"connection", b"content-length", b"expect", b"transfer-encoding", b"upgrade"}
@@ -86,9 +89,13 @@ def scope_of_head(
         state: of the lifespan; copied shallowly.
         tls: the extension of that name; None on a plain connection.
     """
-    _, raw_path, query = split_target(head.target)
+    authority, raw_path, query = split_target(head.target)
     path = unquote(raw_path, errors="replace") if "%" in raw_path else raw_path
     root_path = head.root_path
+    fields = [(name.lower(), value) for name, value in head.raw_fields]
+    if authority:  # it counts, and Host is to be ignored (RFC 9112 section 3.2.2)
+        fields = [pair for pair in fields if pair[0] != b"host"]
+        fields.insert(0, (b"host", authority.encode("ascii")))
     if root_path and path[:1] == "/" and not _is_under(path, root_path):
         path = root_path + path  # a proxy has taken it off; the raw path stays as it came
     extensions: dict[str, Any] = {
@@ -109,7 +116,7 @@ def scope_of_head(
         "raw_path": raw_path.encode("ascii", "replace"),
         "query_string": query.encode("ascii", "replace"),
         "root_path": root_path,
-        "headers": [(name.lower(), value) for name, value in head.raw_fields],
+        "headers": fields,
         "client": _host_and_port(client),
         "server": _host_and_port(server),
         "extensions": extensions,
@@ -170,8 +177,8 @@ def head_of_scope(scope: Mapping[str, Any]) -> Head:
 def _find_path(scope: Mapping[str, Any], path: str, root_path: str) -> str:
     """Give the path of a target, quoted, with the root path in front."""
     if not path or not _says_the_same(path, scope["path"], root_path):
-        path = quote(scope["path"], safe=_PATH_SAFE)  # middlewares may have put another in
-    quoted_root = quote(root_path, safe=_PATH_SAFE)
+        path = quote(scope["path"], safe=PATH_SAFE)  # middlewares may have put another in
+    quoted_root = quote(root_path, safe=PATH_SAFE)
     if not _is_under(path, quoted_root) and not _is_under(path, root_path):
         path = quoted_root + path
     return path
@@ -200,7 +207,7 @@ def fact_of_scope(scope: Mapping[str, Any], name: str, default: Any = None) -> A
     if name == "scope":
         return scope
     if name == "sslcontext" and scope.get("scheme") in ("https", "wss"):
-        return _stand_in()
+        return stand_in_for_tls()
     if name == "peercert":
         return _find_certificate(scope, default)
     key = {"peername": "client", "sockname": "server"}.get(name)
@@ -227,7 +234,7 @@ def _is_number(part: Any) -> bool:
 
 
 @cache
-def _stand_in() -> ssl.SSLContext:
+def stand_in_for_tls() -> ssl.SSLContext:
     """Make what stands for the TLS contexts of hosts, which they keep to themselves."""
     return ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
 

@@ -8,8 +8,15 @@ from typing import Any, Protocol
 
 from ..streams import RequestPayloadError, StreamReader
 from ..wire.coding import CODINGS, brotli, zstd
+from .exceptions import HTTPRequestEntityTooLarge
 
-__all__ = ["DecodedReader", "decode_body"]
+__all__ = ["MAX_INFLATION", "DecodedReader", "check_inflation", "decode_body"]
+
+# What a body may grow to where nothing else bounds it. Text in gzip has grown tenfold, seldom more
+# than twentyfold; gzip can make a thousand bytes of one, zstd and br many more.
+MAX_INFLATION = 100
+# Bytes that may be made whatever they came as: as many as a body may have that is read at once.
+_FREE_SIZE = 2**20
 
 # Bytes that are made of a body before somebody has read them: a body may grow a thousandfold.
 _STEP = 256 * 1024
@@ -45,21 +52,33 @@ class _Decoder(Protocol):
         """Whether the body may end here."""
 
 
-def decode_body(raw: StreamReader, coding: str) -> StreamReader:
+def decode_body(raw: StreamReader, coding: str, max_inflation: int = MAX_INFLATION) -> StreamReader:
     """Give a reader of the decoded body; that of the raw one for a coding that is not known.
 
     Args:
         raw: the body as it comes.
         coding: value of Content-Encoding; several codings at once are left alone, as in aiohttp.
+        max_inflation: of `DecodedReader`.
     """
     coding = coding.strip().lower()
     if coding in CODINGS:
-        return DecodedReader(raw, coding, _Inflater(coding))
+        return DecodedReader(raw, coding, _Inflater(coding), max_inflation)
     if coding == "br":
-        return DecodedReader(raw, coding, _Brotli() if _HAS_BROTLI else None)
+        return DecodedReader(raw, coding, _Brotli() if _HAS_BROTLI else None, max_inflation)
     if coding == "zstd":
-        return DecodedReader(raw, coding, None if zstd is None else _Zstd())
+        return DecodedReader(raw, coding, None if zstd is None else _Zstd(), max_inflation)
     return raw
+
+
+def check_inflation(ratio: int) -> int:
+    """Give it back.
+
+    Raises:
+        ValueError: it is no number from 0.
+    """
+    if isinstance(ratio, bool) or not isinstance(ratio, int) or ratio < 0:
+        raise ValueError(f"max_inflation must be a number from 0, got {ratio!r}")
+    return ratio
 
 
 class DecodedReader(StreamReader):
@@ -72,15 +91,27 @@ class DecodedReader(StreamReader):
         raw: the body as it comes; it is read on demand.
         coding: its name, for errors.
         decoder: None where the library is not installed.
+        max_inflation: bytes that may be made for each that has come, behind the first MiB: who
+            reads piece by piece counts them seldom. 0 for any number.
+
+    Attributes:
+        max_inflation: what it was made with. Who bounds in bytes what is read sets it to 0.
     """
 
-    __slots__ = ("__weakref__", "_raw")
+    __slots__ = ("__weakref__", "_raw", "max_inflation")
 
-    def __init__(self, raw: StreamReader, coding: str, decoder: _Decoder | None) -> None:
+    def __init__(
+        self,
+        raw: StreamReader,
+        coding: str,
+        decoder: _Decoder | None,
+        max_inflation: int = MAX_INFLATION,
+    ) -> None:
         source = _Decoding(raw, coding, decoder)
         super().__init__(_STEP, source=source)
         source.reader = weakref.proxy(self)  # no cycle: bodies are many
         self._raw = raw
+        self.max_inflation = max_inflation
 
     @property
     def total_compressed_bytes(self) -> int | None:
@@ -137,7 +168,17 @@ class _Decoding:
             self.reader.set_exception(error, exc)
             raise error from exc
         self._streak += len(data)
+        self._check_inflation(len(data))
         self.reader.feed_data(data)
+
+    def _check_inflation(self, size: int) -> None:
+        """Refuse a body of which so many bytes more are too many for what has come of it."""
+        made, limit = self.reader.total_bytes + size, self.reader.max_inflation
+        if made > _FREE_SIZE and 0 < limit * self._raw.total_bytes < made:
+            text = f"Request body inflates to more than {limit} times its size."
+            error = HTTPRequestEntityTooLarge(limit * self._raw.total_bytes, made, text=text)
+            self.reader.set_exception(error)
+            raise error
 
     async def _read_block(self) -> bytes:
         if self._position >= len(self._piece):

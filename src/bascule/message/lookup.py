@@ -31,6 +31,8 @@ _CODED_TYPES: Final = {
 }
 _FALLBACK_TYPE: Final = "application/octet-stream"
 _MISSING_ERRORS: Final = {errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG}
+# What opening a socket or a device that took the place of the file says.
+_SPECIAL_ERRORS: Final = {errno.ENXIO, errno.ENODEV}
 _LAST_SECOND: Final = 253402300799  # of the year 9999, the last that a date can tell
 # Without O_NONBLOCK a pipe that took the place of the file would be waited for.
 _FLAGS: Final = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0)
@@ -91,14 +93,16 @@ def find_file(path: Path, wish: Wish) -> Found:
     """
     try:
         descriptor, name, coding = _open_best(path, wish)
-    except PermissionError:
+        # By an opener, so that the file knows its name, which hosts may want; it may be handed on.
+        file = open(name, "rb", opener=lambda *_: descriptor)  # noqa: SIM115
+    except (PermissionError, IsADirectoryError):
         return _FORBIDDEN
     except (OSError, ValueError) as exc:  # ValueError: a NUL in the name
         if is_missing(exc):
             return MISSING
+        if getattr(exc, "errno", None) in _SPECIAL_ERRORS:
+            return _FORBIDDEN
         raise
-    # By an opener, so that the file knows its name, which hosts may want; it may be handed on.
-    file = open(name, "rb", opener=lambda *_: descriptor)  # noqa: SIM115
     try:
         found = _look_into(file, path, coding, wish)
     except BaseException:
@@ -120,20 +124,27 @@ def _open_best(path: Path, wish: Wish) -> tuple[int, str, str]:
     for coding, suffix in _NEIGHBOURS:
         if accepted.get(coding):
             neighbour = f"{path}{suffix}"
-            if _is_regular(neighbour):
-                return os.open(neighbour, _FLAGS | _NO_FOLLOW), neighbour, coding
+            descriptor = _open_neighbour(neighbour)
+            if descriptor is not None:
+                return descriptor, neighbour, coding
     # Looked at before it is opened: opening alone makes some devices act.
     if not stat.S_ISREG(os.stat(path).st_mode):
         raise PermissionError(errno.EACCES, "Not a regular file", str(path))
     return os.open(path, _FLAGS), str(path), ""
 
 
-def _is_regular(path: str) -> bool:
-    """Say whether a path is a regular file itself; symbolic links might leave the directory."""
+def _open_neighbour(path: str) -> int | None:
+    """Open a path that is a regular file itself: symbolic links might leave the directory.
+
+    One that may not be read, or has gone in the meantime, is none: the file that it is made of is
+    there to be sent.
+    """
     try:
-        return stat.S_ISREG(os.lstat(path).st_mode)
+        if stat.S_ISREG(os.lstat(path).st_mode):
+            return os.open(path, _FLAGS | _NO_FOLLOW)
     except (OSError, ValueError):
-        return False
+        pass
+    return None
 
 
 def _look_into(file: BinaryIO, path: Path, coding: str, wish: Wish) -> Found:

@@ -12,6 +12,7 @@ from multidict import CIMultiDictProxy
 from ..wire import hdrs
 from ..wire.disposition import parse_content_disposition
 from ..wire.fields import find_charset, parse_content_type
+from .malformed import blame_peer
 from .part_codings import align_base64, decode_transfer, inflate, is_inflatable
 from .part_stream import MalformedMultipart, OversizeMultipart, PartStream, Readable
 
@@ -221,17 +222,36 @@ class BodyPartReader:
     async def text(self, *, encoding: str | None = None) -> str:
         """Read and decode what is left of the part as text, of its charset or UTF-8.
 
+        A handler that lets these errors pass has the request answered 400.
+
         Raises:
             LookupError: the charset is not one of text.
             UnicodeDecodeError: the part is not of that charset.
         """
         data = await self.read(decode=True)
-        return data.decode(find_charset(encoding or self.get_charset("utf-8")))
+        try:
+            return data.decode(find_charset(encoding or self.get_charset("utf-8")))
+        except (LookupError, UnicodeError) as exc:
+            blame_peer(exc)
+            raise
 
     async def json(self, *, encoding: str | None = None) -> Any:  # Any: whatever JSON holds
-        """Read and decode what is left of the part as JSON; None when nothing is."""
+        """Read and decode what is left of the part as JSON; None when nothing is.
+
+        A handler that lets these errors pass has the request answered 400.
+
+        Raises:
+            json.JSONDecodeError: it is none.
+            RecursionError: it is nested too deeply.
+            LookupError: as of `text`.
+            UnicodeDecodeError: as of `text`.
+        """
         text = await self.text(encoding=encoding)
-        return json.loads(text) if text else None
+        try:
+            return json.loads(text) if text else None
+        except (ValueError, RecursionError) as exc:
+            blame_peer(exc)
+            raise
 
     async def form(self, *, encoding: str | None = None) -> list[tuple[str, str]]:
         """Read and decode what is left of the part as an urlencoded form.
@@ -246,6 +266,9 @@ class BodyPartReader:
             text = data.decode(find_charset(charset))
         except UnicodeDecodeError as exc:
             raise MalformedMultipart(f"data cannot be decoded with {charset} encoding") from exc
+        except LookupError as exc:
+            blame_peer(exc)
+            raise
         return parse_qsl(text.rstrip(), keep_blank_values=True, encoding=find_charset(charset))
 
     # -- codings

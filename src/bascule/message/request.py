@@ -23,13 +23,14 @@ from ..wire.cookies import parse_cookies
 from ..wire.fields import find_charset, parse_content_type, parse_date
 from ..wire.forwarded import parse_forwarded
 from ..wire.grammar import HttpVersion, split_target
-from .decompression import decode_body
+from .decompression import MAX_INFLATION, DecodedReader, check_inflation, decode_body
 from .deprecation import warn_deprecated
 from .exceptions import HTTPRequestEntityTooLarge
 from .facade import ProtocolFacade
 from .forms import FileField, FormLimits, FormValue, read_form
 from .handmade import Message, make_by_hand, message_of_head
 from .keys import RequestKey, warn_once_about_str
+from .malformed import blame_peer
 from .multipart import MultipartReader
 from .stream import LooseHeaders, StreamResponse
 
@@ -78,6 +79,7 @@ class BaseRequest(MutableMapping[str | RequestKey[Any], Any]):
     _host: str | None = None
     _remote: str | None = None
     _limit_streams = False
+    _max_inflation = MAX_INFLATION
     _state: dict[str | RequestKey[Any], Any] | None = None
     _read_bytes: bytes | None = None
     _post: MultiDictProxy[FormValue] | None = None
@@ -302,10 +304,16 @@ class BaseRequest(MutableMapping[str | RequestKey[Any], Any]):
     def http_range(self) -> slice:
         """The Range as a slice; a suffix has a negative start.
 
+        A handler that lets the error pass has the request answered 400.
+
         Raises:
             ValueError: it is not a single range of bytes.
         """
-        return parse_range(self.headers.get(hdrs.RANGE))
+        try:
+            return parse_range(self.headers.get(hdrs.RANGE))
+        except ValueError as exc:
+            blame_peer(exc)
+            raise
 
     # -- the content's description
 
@@ -338,9 +346,10 @@ class BaseRequest(MutableMapping[str | RequestKey[Any], Any]):
         with their libraries, br and zstd."""
         if self._content is None:
             body = self._exchange.body
-            coding = self.headers.get(hdrs.CONTENT_ENCODING) if self._auto_decompress else None
+            fields = self.headers
+            coding = join_field(fields, hdrs.CONTENT_ENCODING) if self._auto_decompress else None
             if coding is not None and not isinstance(body, EmptyStreamReader):
-                body = decode_body(body, coding)
+                body = decode_body(body, coding, self._max_inflation)
             self._content = body
             if self._limit_streams:
                 self._limit_content()
@@ -392,12 +401,36 @@ class BaseRequest(MutableMapping[str | RequestKey[Any], Any]):
         self._limit_streams = value
         self._limit_content()
 
+    @property
+    def max_inflation(self) -> int:
+        """How many bytes a body that comes compressed may become for each that has come, beyond
+        its first MiB; 0 for any number.
+
+        What is read beyond it raises HTTPRequestEntityTooLarge. It does not count where
+        `client_max_size` bounds what is read. A handler or a middleware may set it, before the
+        body is read.
+        """
+        return self._max_inflation
+
+    @max_inflation.setter
+    def max_inflation(self, ratio: int) -> None:
+        self._max_inflation = check_inflation(ratio)
+        self._limit_content()
+
     def _limit_content(self) -> None:
-        """Hold the reader of the body, if there is one already, to the limit."""
+        """Hold the reader of the body, if there is one already, to the limits."""
         if self._content is not None:
             size = self._client_max_size if self._limit_streams else 0
             declared = self.content_length or 0
             self._content.limit_to(size or 0, HTTPRequestEntityTooLarge, declared=declared)
+            self._guard_content()
+
+    def _guard_content(self, limit: int = 0) -> None:
+        """Hold a body that is decoded to its inflation, unless it is read within a limit."""
+        body = self.content
+        if isinstance(body, DecodedReader):
+            is_bounded = limit or (self._limit_streams and self._client_max_size)
+            body.max_inflation = 0 if is_bounded else self._max_inflation
 
     @property
     def client_max_fields(self) -> int:
@@ -420,6 +453,9 @@ class BaseRequest(MutableMapping[str | RequestKey[Any], Any]):
         parts: list[bytes] = []
         size = 0
         body = self.content
+        is_decoded = isinstance(body, DecodedReader)
+        if is_decoded:
+            self._guard_content(limit)
         try:
             while part := await body.readany():
                 size += len(part)
@@ -431,21 +467,44 @@ class BaseRequest(MutableMapping[str | RequestKey[Any], Any]):
             put_back = getattr(body, "_put_back", body.unread_data)
             put_back(b"".join(parts))
             raise
+        finally:
+            if is_decoded:
+                self._guard_content()
         return b"".join(parts)
 
     async def text(self) -> str:
         """Read the whole body as text, in its charset or UTF-8.
+
+        A handler that lets these errors pass has the request answered 400.
 
         Raises:
             LookupError: the charset is not one of text.
             UnicodeDecodeError: the body is not of that charset.
         """
         data = await self.read()
-        return data.decode(find_charset(self.charset or "utf-8")) if data else ""
+        try:
+            return data.decode(find_charset(self.charset or "utf-8")) if data else ""
+        except (LookupError, UnicodeError) as exc:
+            blame_peer(exc)
+            raise
 
     async def json(self, *, loads: Callable[[str], Any] = json.loads) -> Any:
-        """Read the whole body as JSON."""
-        return loads(await self.text())
+        """Read the whole body as JSON.
+
+        A handler that lets these errors pass has the request answered 400.
+
+        Raises:
+            ValueError: it is none, as `loads` says; by default a `json.JSONDecodeError`.
+            RecursionError: it is nested too deeply.
+            LookupError: as of `text`.
+            UnicodeDecodeError: as of `text`.
+        """
+        text = await self.text()
+        try:
+            return loads(text)
+        except (ValueError, RecursionError) as exc:
+            blame_peer(exc)
+            raise
 
     async def post(self) -> MultiDictProxy[FormValue]:
         """Read a form, urlencoded or multipart; remembered. Other bodies give an empty one.
@@ -458,7 +517,11 @@ class BaseRequest(MutableMapping[str | RequestKey[Any], Any]):
             limits = FormLimits(self._client_max_size, self._client_max_fields)
             readable = self.method in self.POST_METHODS
             media, parameters = self._parsed_content_type()
-            self._post = await read_form(self, media if readable else None, parameters, limits)
+            self._guard_content(limits.max_size)
+            try:
+                self._post = await read_form(self, media if readable else None, parameters, limits)
+            finally:
+                self._guard_content()
         return self._post
 
     async def multipart(self) -> MultipartReader:

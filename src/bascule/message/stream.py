@@ -18,7 +18,7 @@ from ..exchange import Bytes, Exchange
 from ..wire import hdrs
 from ..wire.coding import ContentCoding
 from ..wire.conditions import ETag, dump_etag, parse_etag
-from ..wire.cookies import EXPIRED, set_morsel
+from ..wire.cookies import EXPIRED, dump_morsel, set_morsel
 from ..wire.fields import dump_content_type, dump_date, parse_content_type, parse_date
 from ..wire.framing import check_trailers, has_no_content
 from ..wire.grammar import HttpVersion, HttpVersion10, HttpVersion11
@@ -572,7 +572,7 @@ class StreamResponse(MutableMapping[str | ResponseKey[Any], Any]):
             self._announce_trailers(self._trailers, request)
         self._declare_length()
         for morsel in (self._cookies or {}).values():
-            headers.add(hdrs.SET_COOKIE, morsel.OutputString())
+            headers.add(hdrs.SET_COOKIE, dump_morsel(morsel))
         if self._compression is not None and self._compression.coding is not None:
             headers[hdrs.CONTENT_ENCODING] = self._compression.coding
         self._frame(request)

@@ -11,6 +11,7 @@ from typing import Any, Final
 from ..channel import Channel, ChannelOptions, ClientConnectionResetError
 from ..exchange import Bytes, Exchange, NotSupported
 from ..wire import hdrs
+from ..wire.cookies import dump_morsel
 from ..wire.frames import (
     CLOSED,
     MAX_CONTROL_SIZE,
@@ -29,6 +30,8 @@ __all__ = ["WSMessageTypeError", "WebSocketReady", "WebSocketResponse"]
 
 _logger = logging.getLogger("bascule.websocket")
 
+# Subprotocols of a client that the log tells of.
+_MAX_TOLD: Final = 20
 # Calls of receive() behind the end that are answered; a loop that misses the end stops there.
 _MAX_CALLS_BEHIND_THE_END: Final = 4
 # Codes that mean a close without one: what aiohttp shows for an empty close, and RFC 6455's own.
@@ -168,9 +171,9 @@ class WebSocketResponse(StreamResponse):
     ) -> None:
         if protocol is None and self._protocols and (offered := exchange.subprotocols):
             _logger.warning(
-                "%s: Client protocols %r don’t overlap server-known ones %r",
+                "%s: Client protocols %.200s don’t overlap server-known ones %r",
                 getattr(request, "remote", None),
-                offered,
+                repr(offered[:_MAX_TOLD]),
                 self._protocols,
             )
 
@@ -182,7 +185,7 @@ class WebSocketResponse(StreamResponse):
         for name, value in exchange.propose(self._options, protocol):
             headers[name] = value
         for morsel in (self._cookies or {}).values():
-            headers.add(hdrs.SET_COOKIE, morsel.OutputString())
+            headers.add(hdrs.SET_COOKIE, dump_morsel(morsel))
         for name, value in exchange.default_fields:
             headers.setdefault(name, value)
         self._request = request

@@ -13,6 +13,7 @@ from ..message.exceptions import HTTPException, HTTPExpectationFailed
 from ..message.request import BaseRequest
 from ..message.stream import StreamResponse
 from ..wire import hdrs
+from ..wire.fields import show_text
 from ..wire.grammar import is_token
 from .abstract import AbstractMatchInfo, AbstractView, ExpectHandler, Handler, RequestMiddleware
 
@@ -239,7 +240,7 @@ async def _default_expect_handler(request: BaseRequest) -> StreamResponse | None
     """
     expect = request.headers.get(hdrs.EXPECT, "")
     if request.version >= (1, 1) and expect.lower() != "100-continue":
-        raise HTTPExpectationFailed(text=f"Unknown Expect: {expect}")
+        raise HTTPExpectationFailed(text=f"Unknown Expect: {show_text(expect)}")
     return None
 
 

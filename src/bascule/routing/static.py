@@ -29,6 +29,7 @@ from .match import UrlMappingMatchInfo
 from .paths import add_root, match_path, unquote_value
 from .resources import PrefixResource
 from .routes import AbstractRoute, Resolved, ResourceRoute
+from .static_names import is_refused
 from .static_options import StaticFields, StaticPages
 
 __all__ = ["StaticResource"]
@@ -232,6 +233,10 @@ class StaticResource(PrefixResource):
                 return self._answer_for_directory(path, asked)
         except PermissionError:
             raise HTTPForbidden from None
+        except OSError as exc:
+            if is_missing(exc):  # it has gone since
+                raise HTTPNotFound from None
+            raise
         found = find_file(path, asked.wish)
         if found.verdict.status == 404:
             return self._fall_back(asked) or self._respond(path, found)
@@ -292,12 +297,11 @@ class StaticResource(PrefixResource):
 
     def _locate(self, filename: str) -> Path | None:
         """Give the path of a file, symbolic links resolved; None when it leads outside."""
-        name = posixpath.normpath(filename)
-        if name.startswith(("/", "../")) or name == ".." or "\0" in name or _is_foreign(name):
+        if is_refused(filename):
             return None
         # Behind a link ".." is the directory above the target, so unless links may lead anywhere
         # the name is followed as it stands, step by step.
-        followed = name if self._follow_symlinks else filename
+        followed = posixpath.normpath(filename) if self._follow_symlinks else filename
         path = Path(os.path.realpath(self._directory / followed))
         if self._follow_symlinks or path.is_relative_to(self._directory):
             return path
@@ -334,11 +338,6 @@ def _find_directory(directory: str | os.PathLike[str]) -> Path:
 
 def _is_below(path: str, prefix: str) -> bool:
     return path.startswith(prefix) and path[len(prefix) :][:1] in ("", "/")
-
-
-def _is_foreign(name: str) -> bool:
-    """Say whether a name could mean something of Windows' own there: a drive, a share, a stream."""
-    return os.name == "nt" and (":" in name or "\\" in name)
 
 
 def _is_directory(path: Path) -> bool:

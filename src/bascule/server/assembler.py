@@ -28,9 +28,8 @@ from .deflate import Deflate
 
 __all__ = ["Assembler"]
 
-# Fragments of a message that are taken however small they are; beyond them they must hold this
-# many bytes each on average, so that a message cannot be spun out without end.
-_MAX_TINY: Final = 1000
+# Beyond `max_fragments` they must hold this many bytes each on average, so that a message cannot be
+# spun out without end.
 _TINY: Final = 64
 
 # Of a frame, where no limit is set (RFC 6455 section 5.2).
@@ -53,6 +52,7 @@ class Assembler:
             limit.
         decode_text: give text as str, checked fragment by fragment; else as bytes, unchecked.
         deflate: what compression was agreed on.
+        max_fragments: of a message that are taken however small they are.
     """
 
     __slots__ = (
@@ -63,6 +63,7 @@ class Assembler:
         "_decode_text",
         "_deflate",
         "_kind",
+        "_max_fragments",
         "_max_size",
         "_parser",
         "_parts",
@@ -70,9 +71,15 @@ class Assembler:
     )
 
     def __init__(
-        self, max_size: int = 0, *, decode_text: bool = True, deflate: Deflate | None = None
+        self,
+        max_size: int = 0,
+        *,
+        decode_text: bool = True,
+        deflate: Deflate | None = None,
+        max_fragments: int = 1000,
     ) -> None:
         self._max_size = max_size
+        self._max_fragments = max_fragments
         self._decode_text = decode_text
         self._deflate = deflate
         self._buffer = bytearray()
@@ -214,10 +221,11 @@ class Assembler:
         self._parts += frame.data
         size = len(self._parts)
         self._check_size(size)
-        if self._count > _MAX_TINY and size < self._count * _TINY:
+        if self._count > self._max_fragments and size < self._count * _TINY:
             self._closed = True
             raise WebSocketError(
-                WSCloseCode.MESSAGE_TOO_BIG, f"A message of more than {_MAX_TINY} tiny fragments"
+                WSCloseCode.MESSAGE_TOO_BIG,
+                f"A message of more than {self._max_fragments} tiny fragments",
             )
         if kind is _TEXT and self._decode_text:
             self._check_text(frame.data, frame.fin)

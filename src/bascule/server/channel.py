@@ -47,6 +47,10 @@ class ChannelWire(Protocol):
     def is_reading(self) -> bool:
         """Whether bytes are taken from the peer."""
 
+    @property
+    def max_fragments(self) -> int:
+        """Fragments of a message that are taken however small they are."""
+
     def leave_channel(self, *, at_once: bool) -> None:
         """Close behind what was written."""
 
@@ -86,7 +90,10 @@ class SocketChannel(Channel):
         self._meter = meter
         self._deflate = deflate
         self._assembler = Assembler(
-            options.max_size, decode_text=options.decode_text, deflate=deflate
+            options.max_size,
+            decode_text=options.decode_text,
+            deflate=deflate,
+            max_fragments=wire.max_fragments,
         )
         # The payload of a pong that is owed since there was no room; newer ones replace it.
         self._owed_pong: bytes | None = None

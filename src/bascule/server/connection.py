@@ -29,17 +29,13 @@ from .complaints import Complaints
 from .cycle import JOIN_SIZE, Cycle
 from .deflate import DeflateSettings
 from .options import ConnectionOptions
+from .rates import BodyRate
 from .referee import Counted, Decoder, judge
 from .refusals import dump_refusal
 from .sendfile import CannotSend, FileSender, has_sendfile
 
 __all__ = ["Connection", "Owner", "Phase"]
 
-# After a connection was condemned, its peer gets this many seconds to read the last answer before
-# the reset that unread bytes would provoke (RFC 9112 section 9.6).
-_FAREWELL = 2.0
-# Bytes of further requests that are read while one is answered; past them reading pauses.
-_MAX_AHEAD = 64 * 1024
 # States of an exchange whose responder has done all there was to do.
 _OVER = (State.ENDED, State.SWITCHED, State.GONE)
 
@@ -78,6 +74,7 @@ class Owner(Protocol):
     date: str
     ending: str
     last_ending: str
+    final_request: int
     requests_count: int
     stopping: bool
 
@@ -86,6 +83,9 @@ class Owner(Protocol):
 
     def opened(self, connection: "Connection") -> None:
         """Take note of a new connection."""
+
+    def left(self) -> None:
+        """Take note that the transport of a connection is lost."""
 
     def closed(self, connection: "Connection") -> None:
         """Take note that a connection has ended."""
@@ -117,6 +117,7 @@ class Connection(asyncio.Protocol):
         "_is_unkept",
         "_loop",
         "_owner",
+        "_rate",
         "_reader",
         "_reading",
         "_room",
@@ -141,6 +142,8 @@ class Connection(asyncio.Protocol):
         # Gathers a head that has not come at once.
         self._reader: HeadReader | None = None
         self._decoder: Decoder | None = None
+        # Of the current body, where a rate is asked for.
+        self._rate: BodyRate | None = None
         self._cycle: Cycle | None = None
         self._channel: SocketChannel | None = None
         self._task: asyncio.Task[None] | None = None
@@ -149,7 +152,7 @@ class Connection(asyncio.Protocol):
         # The client waits for 100 Continue before it sends the body.
         self._continue = False
         # No request is taken up after the current answer.
-        self._condemned = owner.options.keepalive_timeout <= 0
+        self._condemned = owner.options.keepalive_timeout <= 0 or owner.final_request == 1
         # The answer in progress is to be the last, unless that is taken back.
         self._is_unkept = False
         # The peer has ended its half: what it sent before is served, and nothing comes any more.
@@ -184,6 +187,7 @@ class Connection(asyncio.Protocol):
         if self.phase is Phase.BODY and self._cycle is not None:
             self._complain("Connection lost inside a request body")
         self.phase = Phase.LOST
+        self._owner.left()
         if self._room is not None and not self._room.done():
             self._room.set_exception(cause)
             self._room.exception()  # retrieved here: nobody may be waiting for it any more
@@ -253,6 +257,17 @@ class Connection(asyncio.Protocol):
         """The task of the request being answered."""
         return self._task
 
+    @property
+    def was_served(self) -> bool:
+        """Whether a request was answered."""
+        return self._served > 0
+
+    def idle_for(self, now: float) -> float | None:
+        """Give the seconds for which it has waited for a request; None while it is in use."""
+        if self.phase is not Phase.HEAD or self._reader or self._cycle is not None:
+            return None
+        return now - self._since
+
     def go_away(self) -> None:
         """Tell a WebSocket, or the answer in progress, that the server stops."""
         if self._channel is not None:
@@ -284,8 +299,12 @@ class Connection(asyncio.Protocol):
         if self.phase is Phase.HEAD:
             self._check_head(waited)
         elif self.phase is Phase.BODY:
-            self._check_body(waited)
-        elif self.phase is Phase.FAREWELL and waited > _FAREWELL and not self._is_answering():
+            self._check_body(now)
+        elif (
+            self.phase is Phase.FAREWELL
+            and waited > options.farewell_time
+            and not self._is_answering()
+        ):
             self.abort()
 
     def _is_answering(self) -> bool:
@@ -310,13 +329,19 @@ class Connection(asyncio.Protocol):
         elif waited > (options.keepalive_timeout if self._served else options.first_byte_timeout):
             self._close()
 
-    def _check_body(self, waited: float) -> None:
+    def _check_body(self, now: float) -> None:
         options = self._owner.options
+        waited = now - self._since
         if self._cycle is None:
             if waited > options.lingering_time:
                 self._say_farewell()
-        elif self._cycle.body.is_waiting and waited > options.body_timeout:
+        elif not self._cycle.body.is_waiting:
+            return
+        elif waited > options.body_timeout:
             detail = f"No byte of the body within {options.body_timeout} s"
+            self._spoil(BadRequest(408, detail))
+        elif self._rate is not None and self._rate.is_too_low(now):
+            detail = f"A body at less than {options.min_body_rate} bytes a second"
             self._spoil(BadRequest(408, detail))
 
     # -- reading
@@ -393,7 +418,12 @@ class Connection(asyncio.Protocol):
         owner = self._owner
         self._reader = None
         self._decoder = decoder
-        self.phase = Phase.TURN if decoder is None else Phase.BODY
+        if decoder is None:
+            self.phase = Phase.TURN
+        else:
+            self.phase = Phase.BODY
+            if owner.options.min_body_rate is not None:
+                self._rate = BodyRate(owner.options.min_body_rate, owner.options.body_rate_grace)
         cycle = self._cycle = Cycle(self, head, body)
         if self._half_closed:
             cycle.gone.set(_half_closed())
@@ -416,6 +446,8 @@ class Connection(asyncio.Protocol):
             self._discarded += len(data)
         else:
             self._since = self._owner.now()
+            if self._rate is not None:
+                self._rate.add(len(data), self._since)
         body = None if cycle is None else cycle.body
         assert self._decoder is not None  # the phase BODY is entered with one
         try:
@@ -442,7 +474,7 @@ class Connection(asyncio.Protocol):
         """Keep bytes for the turn of the next request; some are read on, so that the peer's
         leaving is seen behind them."""
         self._ahead += data
-        if len(self._ahead) > _MAX_AHEAD:
+        if len(self._ahead) > self._owner.options.max_read_ahead:
             self.pause_reading()
 
     def _spoil(self, exc: BadRequest) -> None:
@@ -472,6 +504,8 @@ class Connection(asyncio.Protocol):
             self._continue = False
             self.write(dump_head(status_line(100, "Continue"), ()))
         self._since = self._owner.now()
+        if self._rate is not None:
+            self._rate.begin_wait(self._since)
         self.resume_reading()
         return None
 
@@ -504,6 +538,11 @@ class Connection(asyncio.Protocol):
         """Memory that compression of a WebSocket may take."""
         options = self._owner.options
         return DeflateSettings(options.ws_window_bits, options.ws_memory_level)
+
+    @property
+    def max_fragments(self) -> int:
+        """Fragments of a WebSocket message that are taken however small they are."""
+        return self._owner.options.ws_max_fragments
 
     @property
     def is_reading(self) -> bool:
@@ -594,13 +633,15 @@ class Connection(asyncio.Protocol):
             or (self._half_closed and not self._ahead)
         ):
             self._say_farewell()
-        elif phase is Phase.TURN:
-            if self._reading and not self._ahead and not self._half_closed:
+        else:
+            if self._served + 1 == self._owner.final_request:
+                self._condemned = True
+            if phase is not Phase.TURN:
+                self._linger()
+            elif self._reading and not self._ahead and not self._half_closed:
                 self.phase = Phase.HEAD  # as most go on
             else:
                 self._next()
-        else:
-            self._linger()
 
     def _next(self) -> None:
         """Turn to the next request, of which bytes may be here already."""

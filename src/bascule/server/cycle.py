@@ -1,6 +1,8 @@
 """The exchange over a connection of ours: an answer turned into HTTP/1.1 bytes."""
 
 import asyncio
+import socket
+import struct
 import time
 from collections.abc import Awaitable
 from typing import Any, Literal, Protocol
@@ -334,11 +336,14 @@ class Cycle(Exchange):
             await asyncio.shield(room)
 
     def _cut(self, cause: BaseException) -> None:
+        """Drop the connection; by a reset where its end would make a body look complete."""
         if self._pending:  # what was written before an error is on its way
             try:
                 self._send(b"", b"", b"")
             except ClientConnectionResetError:
                 pass  # it is closing already
+        if self._framing is BodyFraming.CLOSE:
+            _reset_at_close(self._wire.get_extra_info("socket"))
         self._wire.cut(cause)
 
     def _dump(self, head: AnswerHead) -> bytes:
@@ -395,6 +400,15 @@ def _dump_chunk_line(size: int) -> bytes:
     if len(_chunk_lines) < _MAX_CHUNK_LINES:
         _chunk_lines[size] = line
     return line
+
+
+def _reset_at_close(sock: Any) -> None:  # Any: a TransportSocket, or a stand-in of it; None
+    """Let the close of a socket be a reset, which is all that a client without a length sees."""
+    if sock is not None:
+        try:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        except OSError:
+            pass  # it is closed
 
 
 _INTERIM = {100: "Continue", 102: "Processing", 103: "Early Hints"}

@@ -70,13 +70,14 @@ def judge(head: bytes, limits: HeadLimits) -> Incoming:
         target=target.decode("ascii"),
         raw_fields=request.headers.raw_items(),
         framing=framing,
-        decoder=_decoder(framing, limits),
+        decoder=_decoder(framing, limits, head),
     )
 
 
-def _decoder(framing: Framing, limits: HeadLimits) -> Decoder | None:
+def _decoder(framing: Framing, limits: HeadLimits, head: bytes) -> Decoder | None:
     if framing.chunked:
-        return _Chunked(limits)
+        fields = head.count(b"\r\n") - 2  # without the request line and the empty one
+        return _Chunked(ChunkDecoder(limits, head_fields=fields, head_size=len(head)))
     return Counted(framing.content_length) if framing.content_length else None
 
 
@@ -116,8 +117,8 @@ class _Chunked:
 
     unread = None
 
-    def __init__(self, limits: HeadLimits) -> None:
-        self._decoder = ChunkDecoder(limits)
+    def __init__(self, decoder: ChunkDecoder) -> None:
+        self._decoder = decoder
 
     def feed(self, data: bytes, body: StreamReader | None) -> bytes | None:
         pieces, ends, rest = self._decoder.feed(data)

@@ -12,6 +12,7 @@ from ..wire.head import check_fields
 from ..wire.lane import Lane
 from .complaints import Complaints
 from .connection import Connection
+from .descriptors import CENSUS
 from .options import ConnectionOptions
 
 __all__ = ["ConnectionSet"]
@@ -19,6 +20,8 @@ __all__ = ["ConnectionSet"]
 _SWEEP_INTERVAL = 1.0
 # What a cancelled handler gets to clean up in before its connection is dropped under it.
 _LAST_WAIT = 1.0
+# Seconds that a connection without a byte is left alone for, however many there are.
+_FIRST_PATIENCE = 5.0
 
 
 class ConnectionSet:
@@ -36,6 +39,8 @@ class ConnectionSet:
 
     Attributes:
         requests_count: requests taken up since the start, refused ones too.
+        arrivals: tasks of connections that are accepted and not made yet.
+        loop: the one it belongs to.
     """
 
     def __init__(
@@ -49,21 +54,28 @@ class ConnectionSet:
         self.responder = responder
         self.options = options = options or ConnectionOptions()
         self.lane = Lane(options.limits) if options.http == "auto" else None
+        # The number of the request that is the last on its connection; 0 for none.
+        self.final_request = options.keepalive_requests or 0
         self._server_line = _dump_server(options.server_header)
         self.turn_to(int(time.time()))
         self.logger = logger
         self.context = contextvars.copy_context()
         self.requests_count = 0
         self.stopping = False
-        self._loop = asyncio.get_running_loop()
-        self.now = self._loop.time
-        self.complaints = Complaints(logger, self._loop.time)
+        self.arrivals: set[asyncio.Task[None]] = set()
+        self.loop = asyncio.get_running_loop()
+        self.now = self.loop.time
+        self.complaints = Complaints(logger, self.now, rate=self.options.log_rate)
         self._on_exit = on_exit
-        self._connections: set[Connection] = set()
+        # In the order they were opened in.
+        self._connections: dict[Connection, None] = {}
+        # Those whose transport is not lost yet.
+        self._open = 0
         self._empty = asyncio.Event()
         self._empty.set()
         self._hurried = asyncio.Event()
         self._sweeper: asyncio.TimerHandle | None = None
+        CENSUS.join(self)
 
     def __call__(self) -> Connection:
         """Make the protocol of a new connection."""
@@ -73,6 +85,22 @@ class ConnectionSet:
     def connections(self) -> list[Connection]:
         """The connections that are open."""
         return list(self._connections)
+
+    @property
+    def held(self) -> int:
+        """Descriptors of its connections, those that are being accepted among them."""
+        return self._open + len(self.arrivals)
+
+    def list_idle(self) -> list[tuple[tuple[bool, float], Callable[[], None]]]:
+        """Give what nobody would miss, to be closed while there are too many connections: those
+        that wait for another request, the idlest first, then those that never sent a byte."""
+        now = self.now()
+        return [
+            ((not connection.was_served, -idle), connection.finish)
+            for connection in self._connections
+            if (idle := connection.idle_for(now)) is not None
+            and (connection.was_served or idle > _FIRST_PATIENCE)
+        ]
 
     # -- what connections call
 
@@ -86,19 +114,25 @@ class ConnectionSet:
 
     def opened(self, connection: Connection) -> None:
         """Take note of a new connection; the sweeper runs while there is one."""
-        self._connections.add(connection)
+        self._connections[connection] = None
+        self._open += 1
         self._empty.clear()
         if self._sweeper is None:
-            self._sweeper = self._loop.call_later(_SWEEP_INTERVAL, self._sweep)
+            self._sweeper = self.loop.call_later(_SWEEP_INTERVAL, self._sweep)
         if self.stopping:
             connection.finish()
 
     def closed(self, connection: Connection) -> None:
         """Take note that a connection has ended."""
-        self._connections.discard(connection)
+        self._connections.pop(connection, None)
         if not self._connections:
             self._stop_sweeper()
             self._empty.set()
+
+    def left(self) -> None:
+        """Take note that the transport of a connection is lost; its responder may go on."""
+        self._open -= 1
+        CENSUS.freed(self.loop)
 
     def exit(self, cause: BaseException) -> bool:
         """Pass on a responder's wish to end the program."""
@@ -117,7 +151,7 @@ class ConnectionSet:
                 connection.abort()
 
     def _sweep(self) -> None:
-        self._sweeper = self._loop.call_later(_SWEEP_INTERVAL, self._sweep)
+        self._sweeper = self.loop.call_later(_SWEEP_INTERVAL, self._sweep)
         self.sweep(self.now())
 
     def _stop_sweeper(self) -> None:
@@ -146,6 +180,8 @@ class ConnectionSet:
         Cancelled itself, it drops what is left at once.
         """
         self.close_idle()
+        for arrival in list(self.arrivals):
+            arrival.cancel()
         for connection in list(self._connections):
             connection.go_away()
         try:
@@ -166,7 +202,7 @@ class ConnectionSet:
         """Wait for the first of some events, or for the time to pass."""
         if any(event.is_set() for event in events):
             return
-        waits = [self._loop.create_task(event.wait()) for event in events]
+        waits = [self.loop.create_task(event.wait()) for event in events]
         try:
             await asyncio.wait(waits, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
         finally:

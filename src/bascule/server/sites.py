@@ -5,11 +5,13 @@ import os
 import socket
 import warnings
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Coroutine
+from collections.abc import Coroutine
 from ssl import SSLContext
 from typing import Any, Protocol, TypeVar
 
+from .accepting import Listener, listen
 from .bind_errors import add_reason
+from .server import ConnectionSet
 
 __all__ = ["BaseSite", "NamedPipeSite", "SiteOwner", "SockSite", "TCPSite", "UnixSite"]
 
@@ -26,8 +28,8 @@ class SiteOwner(Protocol):
     """What a site needs of its runner."""
 
     @property
-    def server(self) -> Callable[[], asyncio.BaseProtocol] | None:
-        """The protocol factory; None before the runner was set up."""
+    def server(self) -> ConnectionSet | None:
+        """What makes protocols; None before the runner was set up."""
 
     _shutdown_timeout: float
 
@@ -79,7 +81,7 @@ class BaseSite(ABC):
         self._runner = runner
         self._ssl_context = ssl_context
         self._backlog = backlog
-        self._server: asyncio.AbstractServer | None = None
+        self._server: asyncio.AbstractServer | Listener | None = None
 
     @property
     @abstractmethod
@@ -113,7 +115,7 @@ class BaseSite(ABC):
                 self._server.close()
 
     @property
-    def _factory(self) -> Callable[[], asyncio.BaseProtocol]:
+    def _factory(self) -> ConnectionSet:
         """What makes the protocol of a connection: the server itself, not by way of the runner,
         since the loop may still hand over a connection when the runner has let go of it."""
         server = self._runner.server
@@ -126,8 +128,11 @@ class BaseSite(ABC):
         where: Any,  # Any: as `add_reason` takes it
     ) -> None:
         """Keep the server that is being created; a failure leaves the site as it was."""
+        listening = listen(
+            creating, self._factory, ssl_context=self._ssl_context, backlog=self._backlog
+        )
         try:
-            server = await _outlive(creating)
+            server = await _outlive(listening)
         except BaseException as exc:
             if self._is_registered():
                 self._runner._unreg_site(self)
@@ -148,19 +153,10 @@ class BaseSite(ABC):
         return True
 
     async def _stop_accepting(self) -> None:
-        """Take in the connections that the system has established, and close behind that.
-
-        A client whose connect has returned may have sent its request. asyncio accepts in one loop
-        step and attaches to its server in the next; a server that is closed in between fails an
-        assertion and leaves the connection open (seen on 3.11).
-        """
-        loop = asyncio.get_running_loop()
-        if isinstance(loop, asyncio.SelectorEventLoop) and isinstance(self._server, asyncio.Server):
-            for _ in range(2):  # the loop looks at its sockets; what it saw is accepted
-                await asyncio.sleep(0)
-            for sock in self._sockets():
-                loop.remove_reader(sock.fileno())
-            await asyncio.sleep(0)
+        """Take in the connections that the system has established, and close behind that: a
+        client whose connect has returned may have sent its request."""
+        if isinstance(self._server, Listener):
+            self._server.take_in()
 
     @property
     def _scheme(self) -> str:
@@ -233,6 +229,7 @@ class TCPSite(BaseSite):
                 backlog=self._backlog,
                 reuse_address=self._reuse_address,
                 reuse_port=self._reuse_port,
+                start_serving=False,
             ),
             (self._host, self._port),
         )
@@ -293,6 +290,7 @@ class UnixSite(BaseSite):
                 self._path,
                 ssl=self._ssl_context,
                 backlog=self._backlog,
+                start_serving=False,
             ),
             self._path,
         )
@@ -397,7 +395,11 @@ class SockSite(BaseSite):
         address = self._sock.getsockname()
         await self._open(
             asyncio.get_running_loop().create_server(
-                self._factory, sock=self._sock, ssl=self._ssl_context, backlog=self._backlog
+                self._factory,
+                sock=self._sock,
+                ssl=self._ssl_context,
+                backlog=self._backlog,
+                start_serving=False,
             ),
             address[:2] if isinstance(address, tuple) else address,
         )

@@ -9,19 +9,21 @@ in chunks have a decoder of their own; what it accepts h11 accepts, with the sam
 import re
 from enum import Enum
 
-from .grammar import BadRequest
+from .grammar import FIELD_LINE, TOKEN, BadRequest
 from .head import HeadLimits
 
 __all__ = ["ChunkDecoder"]
 
-# One chunk line, and all extensions together beyond one byte for each byte of data, so that
-# an attacker cannot make a server read much for little (Go's CVE-2023-39326).
-_MAX_LINE = 256
-_MAX_EXTENSIONS = 16 * 1024
-# chunk-size, at once an extension of visible characters, blanks and obs-text, if any: blanks in
-# front of it are read by some and not by others. Possessive: linear.
-_LINE = re.compile(rb"(?P<size>[0-9A-Fa-f]{1,16}+)(?P<extension>(?:;[\t -~\x80-\xff]*+)?)\r\n")
-_TRAILER = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]++:[\t -~\x80-\xff]*+\r\n")
+# Names with an optional token or quoted string each (RFC 9112 section 7.1.1). Possessive: linear.
+_QUOTED = rb'"(?:[\t !#-\[\]-~\x80-\xff]++|\\[\t -~\x80-\xff])*+"'
+_EXTENSION = rb"[\t ]*+%b(?:[\t ]*+=[\t ]*+(?:%b|%b))?+" % (TOKEN, TOKEN, _QUOTED)
+# chunk-size, at once its extensions, if any: blanks in front of the first are read by some and not
+# by others.
+_LINE = re.compile(
+    rb"(?P<size>[0-9A-Fa-f]{1,16}+)(?P<extension>(?:;%b(?:[\t ]*+;%b)*+)?+)\r\n"
+    % (_EXTENSION, _EXTENSION)
+)
+_TRAILER = re.compile(FIELD_LINE)
 
 
 class _State(Enum):
@@ -38,22 +40,25 @@ class ChunkDecoder:
     """Decodes one chunked body; each byte is looked at once, however the input is cut.
 
     Args:
-        limits: trailers share the budget of heads.
+        limits: of the head and of what stands behind the body as one: trailers have no budget of
+            their own.
+        head_fields: field lines of the head.
+        head_size: of the head, in bytes.
 
     Attributes:
         ended: whether the empty line behind the trailers has come.
     """
 
-    __slots__ = ("_extensions", "_left", "_limits", "_line", "_state", "_trailer_size", "_trailers")
+    __slots__ = ("_extensions", "_fields", "_left", "_limits", "_line", "_size", "_state")
 
-    def __init__(self, limits: HeadLimits) -> None:
+    def __init__(self, limits: HeadLimits, *, head_fields: int = 0, head_size: int = 0) -> None:
         self._limits = limits
         self._state = _State.SIZE
         self._line = b""
         self._left = 0
         self._extensions = 0
-        self._trailers = 0
-        self._trailer_size = 0
+        self._fields = head_fields
+        self._size = head_size
 
     @property
     def ended(self) -> bool:
@@ -107,8 +112,9 @@ class ChunkDecoder:
 
     @property
     def _longest_line(self) -> int:
-        limit = self._limits.max_field_size if self._state is _State.TRAILERS else _MAX_LINE
-        return limit + 2
+        limits = self._limits
+        is_trailer = self._state is _State.TRAILERS
+        return (limits.max_field_size if is_trailer else limits.max_chunk_line) + 2
 
     def _act_on(self, line: bytes) -> None:
         if self._state is _State.DATA_END:
@@ -129,15 +135,15 @@ class ChunkDecoder:
         left = self._left = int(match["size"], 16)
         self._state = _State.DATA if left else _State.TRAILERS
         self._extensions += len(match["extension"])
-        if self._extensions > _MAX_EXTENSIONS:
+        if self._extensions > self._limits.max_chunk_extensions:
             raise BadRequest(400, "Too many chunk extensions")
         self._extensions = max(0, self._extensions - left)
 
     def _check_trailer(self, line: bytes) -> None:
-        self._trailers += 1
-        self._trailer_size += len(line)
+        self._fields += 1
+        self._size += len(line)
         limits = self._limits
-        if self._trailers > limits.max_headers or self._trailer_size > limits.max_head_size:
+        if self._fields > limits.max_headers or self._size > limits.max_head_size:
             raise BadRequest(431, "Too many trailers")
         if _TRAILER.fullmatch(line) is None:
             raise BadRequest(400, "Invalid trailer")

@@ -2,10 +2,10 @@
 
 import re
 from collections.abc import Mapping
-from http.cookies import SimpleCookie
+from http.cookies import Morsel, SimpleCookie
 from typing import Any
 
-__all__ = ["EXPIRED", "parse_cookies", "set_morsel"]
+__all__ = ["EXPIRED", "dump_morsel", "parse_cookies", "set_morsel"]
 
 # An expiry that has passed, which makes a client forget.
 EXPIRED = "Thu, 01 Jan 1970 00:00:00 GMT"
@@ -18,6 +18,7 @@ _PAIR = re.compile(
     r'(?:(?P<quoted>"(?:[^"\\]|\\.)*+")(?=[ \t]*+(?:;|$))|(?P<plain>[^;]*+))|(?=[ \t;]|$))'
 )
 _ESCAPE = re.compile(r"\\(?:([0-3][0-7][0-7])|(.))")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
 def parse_cookies(value: str) -> dict[str, str]:
@@ -74,6 +75,26 @@ def set_morsel(cookies: SimpleCookie, name: str, value: str, attributes: Mapping
     for key, given in attributes.items():
         if given is None:
             continue
-        if isinstance(given, str) and any(c == ";" or c < " " or c == "\x7f" for c in given):
-            raise ValueError(f"Invalid value of the cookie attribute {key!r}: {given!r:.100}")
+        _check_part(f"attribute {key!r}", given)
         morsel[key] = given
+
+
+def dump_morsel(morsel: Morsel[Any]) -> str:
+    """Write the value of a Set-Cookie field.
+
+    Programs also set morsels by hand, or load what a client has sent, past `set_morsel`.
+
+    Raises:
+        ValueError: the value or an attribute holds a semicolon or a control character.
+    """
+    _check_part("value", morsel.coded_value)
+    for key, given in morsel.items():
+        if given:
+            _check_part(f"attribute {key!r}", given)
+    return morsel.OutputString()
+
+
+def _check_part(what: str, given: Any) -> None:  # Any: what `str` will make text of
+    text = given if isinstance(given, str) else str(given)
+    if ";" in text or not (text.isprintable() or _CONTROL.search(text) is None):
+        raise ValueError(f"Invalid {what} of a cookie: {text!r:.100}")

@@ -16,6 +16,7 @@ __all__ = [
     "parse_content_type",
     "parse_date",
     "parse_parameters",
+    "show_text",
 ]
 
 _last_date: tuple[int, str] = (-1, "")
@@ -83,6 +84,11 @@ def parse_content_type(value: str | None) -> tuple[str, dict[str, str]]:
         if text:
             parameters.setdefault(name, text)  # the first counts, as in aiohttp
     return media, parameters
+
+
+def show_text(text: str) -> str:
+    """Escape the bytes of a field that are no text, which could not be shown in a body."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def dump_content_type(media: str, parameters: Mapping[str, str]) -> str:

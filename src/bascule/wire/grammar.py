@@ -2,20 +2,30 @@
 
 h11 alone accepts heads that RFC 9112 forbids or that two servers may read differently: folded
 fields, a Content-Length beside a Transfer-Encoding, any version number, any target form, any Host
-value. Each rule of ours is stated here once; whatever reads a head answers to it.
+value, methods without end. Each rule of ours is stated here once; whatever reads a head answers
+to it: the patterns of the two kinds of lines and the tables are public for that reason.
 """
 
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from ipaddress import IPv6Address
 from typing import NamedTuple
 
+from yarl import URL
+
 __all__ = [
+    "FIELD_LINE",
+    "MAX_METHOD_SIZE",
+    "REQUEST_LINE",
+    "SINGLETONS",
+    "TOKEN",
     "BadRequest",
     "Framing",
     "HttpVersion",
     "HttpVersion10",
     "HttpVersion11",
+    "check_authority",
     "check_head",
     "frame_request",
     "is_token",
@@ -75,16 +85,18 @@ class Framing:
         return self.chunked or bool(self.content_length)
 
 
-# RFC 9110 section 5.6.2
-_TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
-# RFC 3986 section 3.2.2: reg-name or IP-literal, then an optional port. Possessive, hence linear.
-_AUTHORITY = re.compile(
-    rb"(?:[A-Za-z0-9\-._~!$&'()*+,;=%]*+|\[[0-9A-Fa-f:.]++(?:%25[A-Za-z0-9\-._~]++)?\])"
-    rb"(?::(?P<port>[0-9]{0,5}+))?"
+# Patterns are possessive wherever a peer says how long something is, hence linear.
+TOKEN = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]++"  # RFC 9110 section 5.6.2
+# RFC 9112 section 3: one blank between the parts, the version in these letters; nothing but
+# visible ASCII in a target (RFC 3986 has no other characters).
+REQUEST_LINE = (
+    rb"(?P<method>" + TOKEN + rb") (?P<target>[!-~]++) HTTP/(?P<version>[0-9]\.[0-9])\r\n"
 )
-_ABSOLUTE = re.compile(rb"(?P<scheme>https?)://(?P<authority>[^/?#]++)(?P<rest>.*)", re.I | re.S)
-# Control characters other than HTAB, CR and LF (RFC 9110 section 5.5).
-_CONTROLS = bytes([*range(9), 0x0B, 0x0C, *range(0x0E, 0x20), 0x7F])
+# RFC 9112 section 5 and RFC 9110 section 5.5: no blank before the colon, no control character but
+# HTAB; a line that begins with a blank, which would go on with the one before, has no name.
+FIELD_LINE = rb"(?P<name>" + TOKEN + rb"):(?P<value>[\t -~\x80-\xff]*+)\r\n"
+# The longest registered method has 17 characters (UPDATEREDIRECTREF).
+MAX_METHOD_SIZE = 32
 # What may stand in a head once only, as aiohttp has it; parsers disagree which of two counts.
 # Host, Content-Length and Transfer-Encoding have rules of their own.
 SINGLETONS = frozenset(
@@ -98,6 +110,21 @@ SINGLETONS = frozenset(
         b"user-agent",
     }
 )
+
+_TOKEN = re.compile(TOKEN.decode())
+_HEAD = re.compile(
+    REQUEST_LINE + rb"(?:" + re.sub(rb"\?P<\w+>", rb"?:", FIELD_LINE) + rb")*+\r\n",
+)
+_REQUEST_LINE = re.compile(REQUEST_LINE)
+# RFC 3986 section 3.2.2: reg-name or an IPv6 literal, then an optional port.
+_AUTHORITY = re.compile(
+    rb"(?:(?:[A-Za-z0-9\-._~!$&'()*+,;=]++|%[0-9A-Fa-f]{2})*+"
+    rb"|\[(?P<address>[0-9A-Fa-f:.]++)(?:%25[A-Za-z0-9\-._~]++)?\])"
+    rb"(?::(?P<port>[0-9]{0,5}+))?"
+)
+_ABSOLUTE = re.compile(rb"(?P<scheme>https?)://(?P<authority>[^/?#]++)(?P<rest>.*)", re.I | re.S)
+# Control characters other than HTAB, CR and LF (RFC 9110 section 5.5).
+_CONTROLS = bytes([*range(9), 0x0B, 0x0C, *range(0x0E, 0x20), 0x7F])
 _TRANSFER_ENCODING = re.compile(rb"\r\ntransfer-encoding:([^\r]*+)\r\n")
 _CONTENT_LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*+[0-9]{1,18}+[ \t]*+\r\n")
 
@@ -115,20 +142,16 @@ def list_tokens(values: Iterable[bytes]) -> set[bytes]:
 def check_head(head: bytes) -> None:
     """Check a complete head, from the request line to the empty line, as it came.
 
-    These rules need the bytes, since a parser folds and joins what they look at: no control
-    character (RFC 9110 section 5.5), no folded field (RFC 9112 section 5.2), one Content-Length at
-    most and that a plain number (section 6.3), none beside a Transfer-Encoding (section 6.1), and
-    of that one value, which is chunked.
+    These rules need the bytes, since a parser folds and joins what they look at: the syntax of
+    its lines (RFC 9112 sections 3 and 5), one Content-Length at most and that a plain number
+    (section 6.3), none beside a Transfer-Encoding (section 6.1), and of that one value, which is
+    chunked.
 
     Raises:
         BadRequest: 400; 501 for codings in front of chunked.
     """
-    if len(head.translate(None, _CONTROLS)) != len(head) or head.count(b"\r") != head.count(
-        b"\r\n"
-    ):
-        raise BadRequest(400, "Control character in the head")
-    if b"\r\n " in head or b"\r\n\t" in head:
-        raise BadRequest(400, "Folded header field")
+    if _HEAD.fullmatch(head) is None:
+        raise BadRequest(400, _find_fault(head))
     low = head.lower()
     lengths = low.count(b"\r\ncontent-length:")
     if lengths > 1:
@@ -155,9 +178,12 @@ def frame_request(
 
     Raises:
         BadRequest: 400 for a bad method, target or Host, for a repeated field that may stand
-            once, for a Transfer-Encoding in HTTP/1.0; 505 for a version other than 1.x.
+            once, for a Transfer-Encoding in HTTP/1.0; 501 for a method too long to be any
+            (RFC 9112 section 3); 505 for a version other than 1.x.
     """
     http_version = _parse_version(version)
+    if len(method) > MAX_METHOD_SIZE:
+        raise BadRequest(501, f"Method longer than {MAX_METHOD_SIZE} bytes")
     if not method.isupper():
         raise BadRequest(400, "Methods are upper-case")  # they are case-sensitive, RFC 9110 9.1
     _check_target(method, target)
@@ -169,6 +195,8 @@ def frame_request(
     seen: set[bytes] = set()
     for name, value in fields:
         if name == b"host":
+            if host is not None:
+                raise BadRequest(400, "Duplicate 'Host' header found.")
             host = value
         elif name == b"content-length":
             length = int(value)
@@ -179,13 +207,15 @@ def frame_request(
         elif name == b"upgrade":
             upgrade = True
         elif name == b"expect":
-            expect = value.lower() == b"100-continue"
+            # However odd: who is answered otherwise while it waits sends no body, and what comes
+            # next would be read as that.
+            expect = expect or b"100-continue" in value.lower()
         elif name in SINGLETONS:
             if name in seen:
                 raise BadRequest(400, f"Duplicate {name.decode().title()!r} header found.")
             seen.add(name)
     if host is not None:
-        _check_authority(host, "Host header")
+        check_authority(host, "Host header")
     elif http_version >= HttpVersion11:  # h11 asks for it in 1.1 alone
         raise BadRequest(400, "Missing 'Host' header in request.")
     if coding and http_version == HttpVersion10:
@@ -200,6 +230,29 @@ def frame_request(
         or method == b"CONNECT",
         version=http_version,
     )
+
+
+def check_authority(value: bytes, where: str) -> None:
+    """Hold a host with its optional port to RFC 3986 section 3.2, without user information.
+
+    A host without a name passes: an empty Host is what a target without an authority has
+    (RFC 9112 section 3.2).
+
+    Args:
+        value: stripped of blanks.
+        where: it stands, for the message.
+
+    Raises:
+        BadRequest: 400.
+    """
+    match = _AUTHORITY.fullmatch(value)
+    if (
+        match is None
+        or int(match["port"] or 0) > 65535
+        or (match["address"] is not None and not _is_ipv6(match["address"]))
+        or (b"xn--" in value.lower() and not _is_idna(value))
+    ):
+        raise BadRequest(400, f"Invalid host in {where}")
 
 
 def split_target(target: str) -> tuple[str, str, str]:
@@ -218,6 +271,17 @@ def split_target(target: str) -> tuple[str, str, str]:
                 target = "/" + target
     path, _, query = target.partition("?")
     return authority, path, query
+
+
+def _find_fault(head: bytes) -> str:
+    """Say what is wrong with the lines of a head, the most telling first."""
+    if len(head.translate(None, _CONTROLS)) != len(head) or head.count(b"\r") != head.count(
+        b"\r\n"
+    ):
+        return "Control character in the head"
+    if b"\r\n " in head or b"\r\n\t" in head:
+        return "Folded header field"
+    return "Illegal header line" if _REQUEST_LINE.match(head) else "Illegal request line"
 
 
 def _check_coding(low: bytes) -> None:
@@ -245,7 +309,7 @@ def _check_target(method: bytes, target: bytes) -> None:
         match = _AUTHORITY.fullmatch(target)
         if match is None or not match["port"] or target.startswith(b":"):
             raise BadRequest(400, "Invalid target of CONNECT")
-        _check_authority(target, "request target")
+        check_authority(target, "request target")
         return
     if target[:1] == b"/" or (target == b"*" and method == b"OPTIONS"):
         return
@@ -255,13 +319,24 @@ def _check_target(method: bytes, target: bytes) -> None:
     authority = absolute["authority"]
     if authority[:1] == b":":
         raise BadRequest(400, "Request target without a host")
-    _check_authority(authority, "request target")
+    check_authority(authority, "request target")
 
 
-def _check_authority(value: bytes, where: str) -> None:
-    match = _AUTHORITY.fullmatch(value)
-    if match is None or int(match["port"] or 0) > 65535:
-        raise BadRequest(400, f"Invalid host in {where}")
+def _is_ipv6(address: bytes) -> bool:
+    try:
+        IPv6Address(address.decode("ascii"))
+    except ValueError:
+        return False
+    return True
+
+
+def _is_idna(authority: bytes) -> bool:
+    """Say whether a host can be decoded: who asks for the URL of a request must not fail."""
+    try:
+        URL.build(scheme="http", authority=authority.decode("ascii")).host  # noqa: B018
+    except ValueError:
+        return False
+    return True
 
 
 def _keeps_alive(version: HttpVersion, options: set[bytes]) -> bool:

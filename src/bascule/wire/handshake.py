@@ -10,12 +10,14 @@ from typing import Any
 from multidict import MultiMapping
 
 from . import hdrs
-from .grammar import HttpVersion, HttpVersion11
+from .fields import show_text
+from .grammar import HttpVersion, HttpVersion11, is_token
 
 __all__ = [
     "BadHandshake",
     "Extension",
     "check_handshake",
+    "check_subprotocol",
     "choose_subprotocol",
     "dump_accept",
     "list_subprotocols",
@@ -44,7 +46,7 @@ class BadHandshake(ValueError):
     """
 
     def __init__(self, text: str, fields: Mapping[str, str] | None = None) -> None:
-        super().__init__(text)
+        super().__init__(show_text(text))
         self.fields = dict(fields or {})
 
 
@@ -109,6 +111,19 @@ def choose_subprotocol(offered: Iterable[str], known: Iterable[str]) -> str | No
     """Choose the client's first that the server knows; None for none."""
     known = list(known)
     return next((protocol for protocol in offered if protocol in known), None)
+
+
+def check_subprotocol(name: str) -> None:
+    """Refuse a subprotocol that would say more than its name in the answer's field.
+
+    Raises:
+        TypeError: it is not str.
+        ValueError: it is not a token (RFC 6455 section 4.1).
+    """
+    if not isinstance(name, str):
+        raise TypeError(f"subprotocol must be str, got {name!r:.100}")
+    if not is_token(name):
+        raise ValueError(f"Invalid subprotocol {name!r:.100}")
 
 
 def parse_extensions(fields: MultiMapping[str]) -> list[Extension]:

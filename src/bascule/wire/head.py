@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum
 
+from .bounds import check_count
 from .grammar import BadRequest, is_token
 
 __all__ = [
@@ -29,19 +30,36 @@ _MAX_KNOWN_NAMES = 1024
 
 @dataclass(frozen=True, slots=True)
 class HeadLimits:
-    """Bounds of a request head, in bytes and in field lines; aiohttp's defaults where it has one.
+    """Bounds of a request head and of chunk lines, in bytes and in field lines; aiohttp's defaults
+    where it has one.
 
     Attributes:
         max_line_size: the request line; 414 beyond it.
         max_field_size: one field line; 431 beyond it.
         max_head_size: the head in all; 431 beyond it.
         max_headers: the number of field lines; 431 beyond it.
+        max_chunk_line: a line that gives the size of a chunk, extensions and all; 400 beyond it.
+        max_chunk_extensions: the extensions of all chunks, less one byte for each byte of data, so
+            that nobody makes a server read much for little (Go's CVE-2023-39326); 400 beyond it.
+
+    Raises:
+        TypeError: one is no int.
+        ValueError: nothing could be served with it.
     """
 
     max_line_size: int = 8190
     max_field_size: int = 8190
     max_head_size: int = 65536
     max_headers: int = 128
+    max_chunk_line: int = 256
+    max_chunk_extensions: int = 16 * 1024
+
+    def __post_init__(self) -> None:
+        """Find out now what would fail with every request."""
+        for name in ("max_line_size", "max_field_size", "max_head_size", "max_headers"):
+            check_count(name, getattr(self, name))
+        check_count("max_chunk_line", self.max_chunk_line)
+        check_count("max_chunk_extensions", self.max_chunk_extensions, least=0)
 
 
 class HeadReader:

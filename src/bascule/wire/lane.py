@@ -8,62 +8,48 @@ it as they do.
 
 import re
 from collections.abc import Sequence
-from typing import Final, NamedTuple
+from typing import Final
 
 from .grammar import SINGLETONS
 from .head import HeadLimits
 
 __all__ = ["Lane", "Ordinary", "split_block"]
 
-_METHODS: Final = rb"GET|POST|HEAD|PUT|DELETE|OPTIONS|PATCH"
 _TOKEN: Final = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]++"
-# Narrower than `grammar` has it: other hosts are few.
-_HOST: Final = rb"(?:[A-Za-z0-9\-._~]++|\[[0-9A-Fa-f:.]++\])(?::[0-9]{1,4}+)?"
-# Every loop is possessive, hence all of it linear. A field that frames the message is captured in
-# its usual spelling; in any other it counts as a plain field here, and `_MARKED` finds it.
+# Every loop is possessive, hence all of it linear. Nothing is captured inside of them: Python 3.11
+# has a fault there (SystemError, "The span of capturing group is wrong").
 _HEAD: Final = re.compile(
-    rb"(" + _METHODS + rb") (/[!\"$-~]*+) HTTP/1\.1\r(\n(?:"
-    rb"[Hh]ost: (" + _HOST + rb")\r\n|"
-    rb"[Cc]o(?:ntent-[Ll]ength: ([0-9]{1,18}+)|nnection: ([Kk]eep-[Aa]live|[Cc]lose))\r\n|"
+    rb"(GET|POST|HEAD|PUT|DELETE|OPTIONS|PATCH) (/[!\"$-~]*+) HTTP/1\.1\r(\n(?:"
     + _TOKEN
     + rb":[\t -~\x80-\xff]*+\r\n)++)\r\n"
 )
-# Fields that need a look, and may stand once at most if at all; these two are in most heads.
+# Narrower than `grammar` has it: other hosts are few.
+_HOST: Final = re.compile(
+    rb"(?!.*--)[a-z0-9\-._~]++(?::(?:6[0-4][0-9]{3}|[1-5][0-9]{4}|[0-9]{1,4}))?"
+)
+# Fields that may stand once at most, if at all; of these two all values are ordinary.
 _FREQUENT: Final = (b"user-agent", b"content-type")
+_USER_AGENT, _CONTENT_TYPE = (b"\n" + name + b":" for name in _FREQUENT)
+# The others, and those that frame a message.
 _MARKED: Final = re.compile(
-    rb"\n(?:"
+    rb"\n("
     + b"|".join(
-        re.escape(name)
-        for name in sorted(
+        sorted(
             {b"host", b"content-length", b"connection", b"transfer-encoding", b"upgrade", b"expect"}
             | (SINGLETONS - set(_FREQUENT))
         )
     )
-    + rb"):"
+    + rb"):([^\r]*+)"
 )
-_USER_AGENT, _CONTENT_TYPE = (b"\n" + name + b":" for name in _FREQUENT)
 # The shortest field line.
 _LEAST_LINE: Final = 4
+_MAX_DIGITS: Final = 18
 
 
-class Ordinary(NamedTuple):
-    """What a head says that the lane recognises.
-
-    Attributes:
-        method: one of the usual.
-        target: in origin form.
-        block: the field lines, each ended by CRLF, behind a LF.
-        content_length: of the body in bytes; 0 when none is declared.
-        keep_alive: the client lets the connection go on.
-        end: where the head ends in the bytes that were looked at.
-    """
-
-    method: str
-    target: str
-    block: bytes
-    content_length: int
-    keep_alive: bool
-    end: int
+# What the lane says of a head: method, target, the block of field lines, each ended by CRLF and
+# behind a LF, the length of the body in bytes, whether the client lets the connection go on, and
+# where the head ends in the bytes that were looked at. A plain tuple, since each request has one.
+Ordinary = tuple[str, str, bytes, int, bool, int]
 
 
 class Lane:
@@ -92,27 +78,38 @@ class Lane:
         match = _HEAD.match(data)
         if match is None:
             return None
-        method, target, block, host, length, connection = match.groups()
+        method, target, block = match.groups()
         end = match.end()
-        if host is None or end > self._max_size:
-            return None
         low = block.lower()
-        marked = 1 + (length is not None) + (connection is not None)
         if (
-            len(_MARKED.findall(low)) != marked
+            end > self._max_size
             or low.count(_USER_AGENT) > 1
             or low.count(_CONTENT_TYPE) > 1
             or (end > self._least_crowded and low.count(b"\n") > self._max_headers + 1)
         ):
             return None
-        return Ordinary(
-            method.decode(),
-            target.decode(),
-            block,
-            int(length) if length is not None else 0,
-            connection is None or len(connection) != 5,
-            end,
-        )
+        host = length = connection = None
+        for name, value in _MARKED.findall(low):
+            value = value.strip(b" \t")
+            if name == b"host" and host is None and _HOST.fullmatch(value):
+                host = value
+            elif name == b"connection" and connection is None and value in _OPTIONS:
+                connection = value
+            elif name == b"content-length" and length is None and _is_length(value):
+                length = int(value)
+            else:
+                return None
+        if host is None:
+            return None
+        keep_alive = connection != b"close"
+        return method.decode(), target.decode(), block, length or 0, keep_alive, end
+
+
+_OPTIONS: Final = (b"keep-alive", b"close")
+
+
+def _is_length(value: bytes) -> bool:
+    return value.isdigit() and len(value) <= _MAX_DIGITS
 
 
 def split_block(block: bytes) -> Sequence[tuple[bytes, bytes]]:
