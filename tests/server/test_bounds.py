@@ -150,7 +150,9 @@ async def test_flags_set_the_options(tmp_path: Path) -> None:
     wanted: dict[str, Any] = {}
     arguments = ["shown:app", "--port", "0", "--backlog", "7"]
     for number, flag in enumerate(FLAGS):
-        value = 9 if flag.option.startswith("ws_") else 5000 + number
+        value: Any = 9 if flag.option.startswith("ws_") else 5000 + number
+        if flag.option == "http":
+            value = "h11"
         wanted[flag.option] = value if flag.metavar else flag.off
         arguments += [flag.flags[-1], *([str(value)] if flag.metavar else [])]
     async with program("-m", "bascule", *arguments, cwd=tmp_path) as running:

@@ -106,6 +106,7 @@ _COUNTS = (
     ),
     _Flag("keepalive_requests", "COUNT", "requests that a connection serves before it is closed"),
     _Flag("log_rate", "COUNT", "lines of log a second about what peers do wrong"),
+    _Flag("http", "ENGINE", "auto reads ordinary heads by a lane beside h11, h11 all by h11"),
     _Flag("tcp_keepalive", "", "do not let the system look for peers that are gone", off=False),
     _Flag("server_header", "", "send no Server field", off=""),
 )

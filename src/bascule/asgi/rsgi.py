@@ -245,14 +245,14 @@ class RsgiExchange(Exchange):
         """Answer in one call of the host's, where nothing else is to be thought of."""
         if self.body is not EMPTY_PAYLOAD or self.head.method == "HEAD" or not self.goes_on:
             return super().answer_plain(status, reason, content_type, body)
-        length = ("content-length", str(len(body)))
+        length = ("Content-Length", str(len(body)))
         self._move(_Event.RESPOND)
         self.status = status
         if not body:
-            headers = [length] if content_type is None else [("content-type", content_type), length]
+            headers = [length] if content_type is None else [("Content-Type", content_type), length]
             self._protocol.response_empty(status, headers)
             return None
-        typed = ("content-type", content_type or "application/octet-stream")
+        typed = ("Content-Type", content_type or "application/octet-stream")
         self._protocol.response_bytes(status, [typed, length], body)
         self.bytes_sent = len(body)
         return None
