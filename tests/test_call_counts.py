@@ -25,18 +25,18 @@ import pytest
 
 # Calls per request, as counted on the Python below.
 BOUNDS: dict[str, int] = {
-    "plaintext": 329,
-    "12 headers": 527,
-    "12 headers, all and the URL touched": 562,
-    "JSON": 333,
-    "dynamic route": 334,
-    "POST of 1 KB": 403,
-    "3 streamed chunks": 384,
-    "HTTP/1.0, by h11": 369,
-    "5 middlewares, signal and access log": 466,
-    "WebSocket echo": 81,
-    "host of an ASGI function": 512,
-    "guest of an ASGI host": 261,
+    "plaintext": 67,
+    "12 headers": 67,
+    "12 headers, all and the URL touched": 167,
+    "JSON": 72,
+    "dynamic route": 74,
+    "POST of 1 KB": 94,
+    "3 streamed chunks": 226,
+    "HTTP/1.0, by h11": 301,
+    "5 middlewares, signal and access log": 282,
+    "WebSocket echo": 79,
+    "host of an ASGI function": 234,
+    "guest of an ASGI host": 69,
 }
 PYTHON = (3, 11)
 # What a count may be larger than its bound: dependencies of other versions call a little more.
