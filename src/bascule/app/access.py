@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from datetime import UTC, datetime
 from functools import lru_cache, partial
 from inspect import isawaitable
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar, Final, NamedTuple
 
 from ..message.request import BaseRequest
 from ..message.stream import StreamResponse
@@ -158,7 +158,15 @@ class AccessLogger(AbstractAccessLogger):
                 else:
                     extra.setdefault(key[0], {})[key[1]] = value
             line = self._log_format % tuple(values)
-            self.logger.info(line, extra=extra)
+            logger = self.logger
+            if type(logger) is logging.Logger:
+                # What `info` does, but for a search of the stack: the caller is known.
+                record = logger.makeRecord(
+                    logger.name, logging.INFO, *_CALLER, line, (), None, "log", extra
+                )
+                logger.handle(record)
+            else:
+                logger.info(line, extra=extra)
         except Exception:
             self.logger.exception("Error in logging")
 
@@ -222,6 +230,9 @@ class AccessLogger(AbstractAccessLogger):
         return _escape(response.headers.get(key, "-"))
 
 
+_CALLER: Final = (__file__, AccessLogger.log.__code__.co_firstlineno)
+
+
 @lru_cache(maxsize=32)  # measured: half of the price of a line; most lines share their second
 def _dump_start(second: int) -> str:
     """Format a moment in the local zone, with the zone's offset of that moment."""
@@ -261,14 +272,14 @@ def make_access_logger(
     return access_log_class(logger, access_log_format) if logger else None
 
 
-async def tell(
+def tell(
     access_logger: AbstractAccessLogger,
     request: BaseRequest,
     response: StreamResponse,
     time: float,
     error_logger: logging.Logger,
-) -> None:
-    """Let an access logger write about one answer, and wait for it where it waits.
+) -> Awaitable[None] | None:
+    """Let an access logger write about one answer; give what is to be awaited where it waits.
 
     Its errors end in `error_logger`: the answer has left, and nobody else could be told.
     """
@@ -276,6 +287,14 @@ async def tell(
         if access_logger.enabled:
             written = access_logger.log(request, response, time)
             if written is not None and isawaitable(written):
-                await written
+                return _wait_for(written, error_logger)
+    except Exception:
+        error_logger.exception("Error in logging")
+    return None
+
+
+async def _wait_for(written: Awaitable[None], error_logger: logging.Logger) -> None:
+    try:
+        await written
     except Exception:
         error_logger.exception("Error in logging")

@@ -555,7 +555,7 @@ class Application(MutableMapping[str | AppKey[Any], Any]):
         request._match_info = match_info = await self._router.resolve(request)
         chain = self._chains.enter(match_info, self)
         if chain.signals:
-            request._prepare_hook = partial(_send_all, chain.signals)
+            request._prepare_hook = chain.prepare_hook
         if chain.client_max_size is not None:
             request._client_max_size = chain.client_max_size
         if not request._head.is_plain and hdrs.EXPECT in request.headers:
@@ -612,10 +612,3 @@ def _check_prefix(prefix: str) -> str:
     if not prefix:
         raise ValueError("Prefix cannot be empty")
     return prefix
-
-
-async def _send_all(
-    signals: Iterable[Signal[Request, StreamResponse]], request: Request, response: StreamResponse
-) -> None:
-    for signal in signals:
-        await signal.send(request, response)

@@ -1,9 +1,9 @@
 """What stands around the handler of a route: built on its first use, then kept."""
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
-from functools import update_wrapper
+from functools import partial, update_wrapper
 from typing import Any, Protocol
 
 from ..message.exceptions import HTTPGatewayTimeout
@@ -41,6 +41,7 @@ class Chain:
         signals: what is sent when its response is prepared, outermost first.
         client_max_size: the route's own limit, if it has one.
         only: the application, where it is the only one on the way.
+        prepare_hook: sends the signals.
     """
 
     apps: list[Any]
@@ -48,6 +49,7 @@ class Chain:
     signals: tuple[Signal[Any, StreamResponse], ...]
     client_max_size: int | None
     only: Any
+    prepare_hook: Callable[[Any, StreamResponse], Awaitable[None]] | None
 
 
 class Chains:
@@ -116,7 +118,15 @@ def _build(handler: Handler, route: AbstractRoute | None, apps: list[Any]) -> Ch
             handler = _within(layer, handler)
     signals = tuple(app.on_response_prepare for app in apps if app.on_response_prepare)
     limit = None if route is None else route.client_max_size
-    return Chain(apps, handler, signals, limit, apps[0] if len(apps) == 1 else None)
+    hook = signals[0].send if len(signals) == 1 else partial(_send_all, signals)
+    return Chain(apps, handler, signals, limit, apps[0] if len(apps) == 1 else None, hook)
+
+
+async def _send_all(
+    signals: Iterable[Signal[Any, StreamResponse]], request: Any, response: StreamResponse
+) -> None:
+    for signal in signals:
+        await signal.send(request, response)
 
 
 def _surround(handler: Handler, route: AbstractRoute) -> Handler:

@@ -93,7 +93,9 @@ class Handling:
             if response is None:  # its handler was cancelled
                 response = _Told(exchange, 499, "Client Closed Request")
             time = monotonic() - exchange.started_at
-            await tell(self.access_logger, request, response, time, self._logger)
+            left = tell(self.access_logger, request, response, time, self._logger)
+            if left is not None:
+                await left
 
     async def _answer(self, request: BaseRequest, exchange: Exchange) -> StreamResponse:
         """Run the handler and send its response to the end; give what is told of it in the log."""
@@ -107,14 +109,17 @@ class Handling:
                 if (
                     isinstance(response, Response)
                     and response._is_plain
-                    and request._prepare_hook is None
                     and exchange._state is State.OPEN
                 ):
-                    left = response._send_plain(request, exchange)
-                    if left is None:
-                        return response
-                    if left is not False:
-                        return await self._finish(request, response, exchange, left)
+                    if request._prepare_hook is None:
+                        left = response._send_plain(request, exchange)
+                        if left is None:
+                            return response
+                        if left is not False:
+                            return await self._finish(request, response, exchange, left)
+                    elif response._is_sent_whole(exchange):
+                        whole = response._send_whole(request, exchange)
+                        return await self._finish(request, response, exchange, whole)
                 elif isinstance(response, HTTPException):
                     _warn_about_returned()
                 elif not isinstance(response, StreamResponse):
@@ -345,7 +350,9 @@ class LoggedResponder:
         await self._responder(exchange)
         response = _Told(exchange, exchange.status or (499 if exchange.gone else 500))
         time = monotonic() - exchange.started_at
-        await tell(self._access_logger, BaseRequest(exchange), response, time, self._logger)
+        left = tell(self._access_logger, BaseRequest(exchange), response, time, self._logger)
+        if left is not None:
+            await left
 
 
 class _Told(Response):

@@ -243,6 +243,9 @@ class BaseRequest(MutableMapping[str | RequestKey[Any], Any]):
     @property
     def path_qs(self) -> str:
         """The path with the query, as sent."""
+        target = self._head.target
+        if self._rel_url is None and target.isascii() and _is_whole(target):
+            return target
         return str(self.rel_url)
 
     @property
@@ -706,3 +709,8 @@ def _dump_address(address: Any) -> str | None:  # Any: of whatever family
         host = str(address[0])
         return f"[{host}]" if ":" in host else host
     return address or None
+
+
+def _is_whole(target: str) -> bool:
+    """Whether a target is in origin form, and its URL reads the same."""
+    return target[:1] == "/" and target[1:2] != "/" and target[-1:] != "?" and "#" not in target

@@ -308,8 +308,21 @@ class Response(StreamResponse):
 
     async def _send_whole(self, request: Answerable, exchange: Exchange) -> None:
         """Do what `prepare` and `write_eof` would, in one go as far as it goes."""
-        self._must_be_empty = is_empty(request.method, self._status)
-        await self._complete_fields(request, exchange)
+        head, body = exchange.head, self._body
+        if (
+            self._is_plain
+            and head.method in _PLAIN_METHODS
+            and self._status not in (204, 304)
+            and head.version != HttpVersion10
+            and (body is None or type(body) is bytes)
+            and exchange.keeps_alive
+            and self._complete_plain(self._headers, body or b"", exchange)
+        ):
+            self._keep_alive = True
+            self._request = request
+        else:
+            self._must_be_empty = is_empty(request.method, self._status)
+            await self._complete_fields(request, exchange)
         self._exchange = exchange  # receivers of the signal see it as prepared
         try:
             if request._prepare_hook is not None:
@@ -318,10 +331,10 @@ class Response(StreamResponse):
                 self._begin(exchange)
                 await self.write_eof()
                 return
-            body: Any = self._body if self._compressed is None else self._compressed
-            if body is None or self._must_be_empty:
-                body = b""
-            left = self._respond(exchange, body)
+            whole: Any = self._body if self._compressed is None else self._compressed
+            if whole is None or self._must_be_empty:
+                whole = b""
+            left = self._respond(exchange, whole)
             if left is not None:
                 await left
             self._ended = True
