@@ -15,7 +15,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Generator, Iterable, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from multidict import CIMultiDict, CIMultiDictProxy, istr
 
@@ -413,6 +413,11 @@ class Exchange(ABC):
         return self._gone
 
     @property
+    def addresses(self) -> tuple[Any, Any]:  # Any: of whatever family
+        """The address of the peer, and that of the own socket; None where it is not known."""
+        return self.extra("peername"), self.extra("sockname")
+
+    @property
     def stopping(self) -> Gone:
         """Whether the server stops: an answer without an end should end now."""
         if self._stopping is None:
@@ -547,6 +552,26 @@ class Exchange(ABC):
             as `answer_plain` does.
         """
         return self.respond(status, reason, fields, body)
+
+    def at_step_end(self, callback: Callable[[], object]) -> None:
+        """Call back at the end of this step of the event loop, whatever has become of this."""
+        asyncio.get_running_loop().call_soon(callback)
+
+    def answer_block(
+        self, status_line: bytes, block: bytes, body: bytes
+    ) -> Awaitable[None] | Literal[False] | None:
+        """Send a whole answer of which the head is bytes already, where that is possible.
+
+        Args:
+            status_line: of HTTP/1.1, of an answer that has a body, with its CRLF.
+            block: field lines, checked: a Content-Length is that of the body and stands once, none
+                is about the framing or the connection besides, and Date and Server are missing.
+            body: all of it.
+
+        Returns:
+            False where it cannot, and nothing was sent; else as `answer_plain`.
+        """
+        return False
 
     async def write(self, data: Bytes) -> None:
         """Send a piece of the body; returns when the transport has room again.

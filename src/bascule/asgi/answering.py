@@ -1,16 +1,21 @@
 """Messages of an ASGI application that answer an exchange: the head, and pieces of the body."""
 
 import logging
+import re
 from collections.abc import Iterable, Mapping
+from enum import Enum
 from http import HTTPStatus
 from typing import Any, Protocol
 
 from ..channel import Channel, ChannelOptions
 from ..exchange import ClientConnectionResetError, Exchange, Fields
+from ..wire.grammar import FIELD_LINE, TOKEN
 
 __all__ = [
     "AnswerStart",
+    "Block",
     "Opening",
+    "dump_block",
     "is_due_to_leaving",
     "log_error",
     "phrase",
@@ -28,6 +33,26 @@ _MAX_GROUP = 100
 
 # Status and fields of an answer's head.
 AnswerStart = tuple[int, list[tuple[str, str]]]
+# A head as bytes: status line, field lines, and the Content-Length among them, if there is one.
+Block = tuple[bytes, bytes, int | None]
+
+_LINES = re.compile(rb"(?:" + re.sub(rb"\?P<\w+>", rb"?:", FIELD_LINE) + rb")*+")
+_LENGTH = re.compile(rb"[0-9]{1,18}")
+# Fields that say how an answer goes on, or that servers put in.
+_SPECIAL = frozenset({b"transfer-encoding", b"connection", b"date", b"server"})
+_NAME = re.compile(TOKEN)
+_status_lines: dict[int, bytes] = {}
+_kinds: dict[bytes, "_Kind"] = {}
+_MAX_KINDS = 1024
+_MAX_NAME_SIZE = 64
+
+
+class _Kind(Enum):
+    """What a field of an answer says."""
+
+    PLAIN = "nothing that concerns a server"
+    LENGTH = "the length of the body"
+    SPECIAL = "how the answer goes on, or what a server puts in"
 
 
 class Opening(Protocol):
@@ -69,6 +94,56 @@ def read_start(message: Mapping[str, Any]) -> AnswerStart:
         raise TypeError(f"status must be int, got {status!r}")
     # An int of a kind of its own may show itself otherwise than in digits.
     return int(status), read_headers(message.get("headers") or ())
+
+
+def dump_block(message: Mapping[str, Any]) -> Block | None:
+    """Write the head of an answer as bytes, if nothing about it is special; None where it is, or is
+    malformed."""
+    status = message["status"]
+    if type(status) is not int:
+        return None
+    line = _status_lines.get(status) or _learn_status(status)
+    length, count = None, 0
+    lines = b""
+    headers = message.get("headers") or ()
+    if not isinstance(headers, list | tuple):
+        return None  # it may give them once only
+    for name, value in headers:
+        if type(name) is not bytes or type(value) is not bytes:
+            return None
+        kind = _kinds.get(name) or _learn_name(name)
+        if kind is not _Kind.PLAIN:
+            if kind is _Kind.SPECIAL or length is not None or _LENGTH.fullmatch(value) is None:
+                return None
+            length = int(value)
+        lines += name + b": " + value + b"\r\n"
+        count += 1
+    # A line break in a name or a value would make more lines of them.
+    if not line or _LINES.fullmatch(lines) is None or lines.count(b"\n") != count:
+        return None
+    return line, lines, length
+
+
+def _learn_name(name: bytes) -> _Kind:
+    """Find the kind of a field, and remember those of the names that come first."""
+    low = name.lower()
+    if low == b"content-length":
+        kind = _Kind.LENGTH
+    elif low in _SPECIAL or _NAME.fullmatch(name) is None:
+        kind = _Kind.SPECIAL  # one that is no name is told of where such answers are sent
+    else:
+        kind = _Kind.PLAIN
+    if len(_kinds) < _MAX_KINDS and len(name) <= _MAX_NAME_SIZE:
+        _kinds[name] = kind
+    return kind
+
+
+def _learn_status(status: int) -> bytes:
+    """Write a status line of an answer that may have a body; nothing for any other status."""
+    if not 200 <= status <= 999 or status in (204, 304):
+        return b""
+    line = _status_lines[status] = f"HTTP/1.1 {status} {phrase(status)}\r\n".encode()
+    return line
 
 
 async def send_answer(exchange: Exchange, message: Mapping[str, Any]) -> bool:

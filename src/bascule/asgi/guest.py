@@ -218,6 +218,8 @@ class GuestExchange(HostCall):
     )
 
     def __init__(self, scope: Mapping[str, Any], receive: Receive, send: Send) -> None:
+        if not isinstance(scope["headers"], list | tuple):  # they may be given once only
+            scope = {**scope, "headers": list(scope["headers"])}
         head = head_of_scope(scope)
         body: StreamReader = EMPTY_PAYLOAD
         if head.version >= (2, 0) or _announces_body(scope["headers"]):

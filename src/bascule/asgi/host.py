@@ -64,8 +64,8 @@ class Host:
             call.close()
         if call.refusal is not None:
             await fail(exchange, call.refusal)
-        elif exchange.state in _UNFINISHED:
-            started = exchange.state is not State.OPEN
+        elif exchange._state in _UNFINISHED:
+            started = call.is_started
             what = "completing its" if started else "a"
             is_over = call.is_dismissed or exchange.gone
             level = logging.DEBUG if is_over else logging.ERROR
@@ -92,10 +92,7 @@ class Host:
         await serve_socket_call(self._application, scope, exchange, self._logger)
 
     def _make_scope(self, exchange: Exchange) -> Scope:
-        return scope_of_head(
-            exchange.head,
-            client=exchange.extra("peername"),
-            server=exchange.extra("sockname"),
-            state=self._state,
-            tls=describe_tls(exchange) if exchange.head.scheme == "https" else None,
-        )
+        client, server = exchange.addresses
+        head = exchange.head
+        tls = describe_tls(exchange) if head.scheme == "https" else None
+        return scope_of_head(head, client=client, server=server, state=self._state, tls=tls)

@@ -2,9 +2,9 @@
 
 import asyncio
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from enum import Enum
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from ..exchange import ClientConnectionResetError, Exchange, State
 from ..streams import PayloadAccessError, RequestPayloadError, StreamReader
@@ -12,7 +12,9 @@ from ..wire.framing import has_field, has_no_content
 from ..wire.grammar import HttpVersion10, list_tokens
 from .answering import (
     AnswerStart,
+    Block,
     Opening,
+    dump_block,
     phrase,
     read_body,
     read_headers,
@@ -63,26 +65,29 @@ class HttpCall:
             need not complete its answer.
     """
 
-    __slots__ = (
-        "_body",
-        "_body_ended",
-        "_end",
-        "_exchange",
-        "_goodbye",
-        "_is_reading",
-        "_logger",
-        "_opening",
-        "_over",
-        "_refuses",
-        "_returned",
-        "_start",
-        "_streams",
-        "_trailers",
-        "_turn",
-        "_waiting",
-        "is_dismissed",
-        "refusal",
-    )
+    # No __slots__: most calls have none of what follows, and are spared setting it.
+
+    _opening: Opening | None = None
+    _body_ended = False
+    # A receive() reads the body; set when it has, and None while no other one waits for that.
+    _is_reading = False
+    _turn: asyncio.Event | None = None
+    _end = _End.BODY
+    _trailers: Sequence[tuple[str, str]] = ()
+    _start: AnswerStart | None = None
+    # The message that began the answer, and its head, as long as the body has not come.
+    _held: tuple[Mapping[str, Any], Block] | None = None
+    # Set once nothing but http.disconnect is to be received; None while nobody waits for it.
+    _over: asyncio.Event | None = None
+    _waiting = 0
+    _returned = False
+    # A piece of the body was sent that is not the last one.
+    _streams = False
+    _goodbye: asyncio.TimerHandle | None = None
+    # The server stops, and the application hears of it only by an error of `send`.
+    _refuses = False
+    is_dismissed = False
+    refusal: RequestPayloadError | None = None
 
     # Told to our own applications that are hosted here: nothing stands between that drops files.
     sends_files: Final = True
@@ -98,25 +103,13 @@ class HttpCall:
         self._exchange = exchange
         self._logger = logger
         self._body = exchange.body if body is None else body
-        self._opening = opening
-        self._body_ended = False
-        # A receive() reads the body; set when it has, and None while no other one waits for that.
-        self._is_reading = False
-        self._turn: asyncio.Event | None = None
-        self._end = _End.BODY
-        self._trailers: Sequence[tuple[str, str]] = ()
-        self._start: AnswerStart | None = None
-        # Set once nothing but http.disconnect is to be received; None while nobody waits for it.
-        self._over: asyncio.Event | None = None
-        self._waiting = 0
-        self._returned = False
-        # A piece of the body was sent that is not the last one.
-        self._streams = False
-        self._goodbye: asyncio.TimerHandle | None = None
-        # The server stops, and the application hears of it only by an error of `send`.
-        self._refuses = False
-        self.is_dismissed = False
-        self.refusal: RequestPayloadError | None = None
+        if opening is not None:
+            self._opening = opening
+
+    @property
+    def is_started(self) -> bool:
+        """Whether the answer has begun."""
+        return self._held is not None or self._exchange.state is not State.OPEN
 
     def close(self) -> None:
         """Let a receive() that still waits in another task end."""
@@ -187,6 +180,16 @@ class HttpCall:
             RuntimeError: a message out of order.
         """
         kind = message["type"]
+        if self._held is not None:
+            if kind == "http.response.body" and not message.get("more_body"):
+                left = self._send_held(message)
+                if left is not False:
+                    if left is not None:
+                        await left
+                    return
+            self._release()
+        elif kind == "http.response.start" and self._hold(message):
+            return
         if self._exchange.state is State.ENDED:
             self._logger.debug("%s behind the end of the response ignored", kind)
         elif kind == "http.response.start":
@@ -197,6 +200,54 @@ class HttpCall:
             await _MORE[kind](self, message)
         else:
             raise ValueError(f"Unexpected ASGI message {kind!r}")
+
+    def _hold(self, message: Mapping[str, Any]) -> bool:
+        """Keep the head of an answer until its body comes, which most have in one piece and at
+        once; say whether it was. The end of this step of the event loop ends it, too.
+
+        Raises:
+            TypeError: as of `read_start`.
+            ValueError: likewise.
+        """
+        if (
+            self._opening is not None
+            or self._exchange._state is not State.OPEN
+            or message.get("trailers")
+        ):
+            return False
+        block = dump_block(message)
+        if block is None:
+            return False
+        self._held = message, block
+        self._exchange.at_step_end(self._release_late)
+        return True
+
+    def _release_late(self) -> None:
+        """Begin the answer whose body has not come in the same step of the event loop."""
+        if self._held is not None and self._exchange._state is State.OPEN and not self._returned:
+            self._release()
+
+    def _send_held(self, message: Mapping[str, Any]) -> Awaitable[None] | Literal[False] | None:
+        """Send the answer that was held, with all of its body, if it can be done at once."""
+        assert self._held is not None  # asked by `send`
+        line, lines, length = self._held[1]
+        body = message.get("body") or b""
+        if type(body) is not bytes or length not in (None, len(body)):
+            return False
+        if length is None:
+            lines += b"Content-Length: %d\r\n" % len(body)
+        left = self._exchange.answer_block(line, lines, body)
+        if left is not False:
+            self._held = None
+            self._finish()
+        return left
+
+    def _release(self) -> None:
+        """Begin the answer that was held."""
+        assert self._held is not None  # asked by those who call
+        message, _ = self._held
+        self._held = None
+        self._start = start_answer(self._exchange, message)
 
     async def _send_start(self, message: Mapping[str, Any]) -> None:
         if self._exchange.state in (State.HELD, State.STARTED):

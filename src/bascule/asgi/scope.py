@@ -2,7 +2,7 @@
 
 import ssl
 from collections.abc import Iterable, Mapping
-from functools import cache, partial
+from functools import cache, lru_cache, partial
 from typing import Any, Final
 from urllib.parse import quote, unquote
 
@@ -37,6 +37,10 @@ _MARKED: Final = frozenset(
     {b"connection", b"content-length", b"expect", b"transfer-encoding", b"upgrade"}
 )
 _DEMANDING: Final = frozenset({b"expect", b"upgrade"})
+# Names of fields as they were sent, lowered.
+_lowered: dict[bytes, bytes] = {}
+_MAX_KNOWN_NAMES: Final = 1024
+_MAX_KNOWN_SIZE: Final = 64
 _SECURE: Final = frozenset({"https", "wss"})
 _VERSIONS: Final = {"1.1": HttpVersion11, "1.0": HttpVersion10}
 
@@ -89,10 +93,15 @@ def scope_of_head(
         state: of the lifespan; copied shallowly.
         tls: the extension of that name; None on a plain connection.
     """
-    authority, raw_path, query = split_target(head.target)
+    target = head.target
+    if target[:1] == "/":
+        authority = ""
+        raw_path, _, query = target.partition("?")
+    else:
+        authority, raw_path, query = split_target(target)
     path = unquote(raw_path, errors="replace") if "%" in raw_path else raw_path
     root_path = head.root_path
-    fields = [(name.lower(), value) for name, value in head.raw_fields]
+    fields = [(_lowered.get(name) or _learn_name(name), value) for name, value in head.raw_fields]
     if authority:  # it counts, and Host is to be ignored (RFC 9112 section 3.2.2)
         fields = [pair for pair in fields if pair[0] != b"host"]
         fields.insert(0, (b"host", authority.encode("ascii")))
@@ -109,7 +118,9 @@ def scope_of_head(
     scope: Scope = {
         "type": "http",
         "asgi": dict(ASGI_VERSIONS),
-        "http_version": f"{head.version.major}.{head.version.minor}",
+        "http_version": "1.1"
+        if head.version is HttpVersion11
+        else f"{head.version.major}.{head.version.minor}",
         "method": head.method.upper(),
         "scheme": head.scheme,
         "path": path,
@@ -124,6 +135,14 @@ def scope_of_head(
     if state is not None:
         scope["state"] = dict(state)
     return scope
+
+
+def _learn_name(name: bytes) -> bytes:
+    """Lower the name of a field, and remember those that come first."""
+    lowered = name.lower()
+    if len(_lowered) < _MAX_KNOWN_NAMES and len(name) <= _MAX_KNOWN_SIZE:
+        _lowered[name] = lowered
+    return lowered
 
 
 def scope_of_exchange(exchange: Exchange) -> Scope:
@@ -153,6 +172,8 @@ def head_of_scope(scope: Mapping[str, Any]) -> Head:
     but for those that say how the request goes on.
     """
     headers = scope["headers"]
+    if not isinstance(headers, list | tuple):
+        headers = list(headers)
     marked = [pair for pair in headers if pair[0] in _MARKED]
     raw_path: bytes | None = scope.get("raw_path")
     root_path = scope.get("root_path")
@@ -263,6 +284,7 @@ def _join_cookies(fields: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]
     return joined
 
 
+@lru_cache(maxsize=1024)
 def _host_and_port(address: Any) -> tuple[str, int | None] | None:
     if isinstance(address, tuple) and len(address) >= 2:
         port = address[1]  # of a Unix socket a host has none

@@ -6,7 +6,7 @@ Long, since the phases of a connection and all that may happen in each are read 
 import asyncio
 import logging
 import socket
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from contextvars import Context
 from enum import Enum
 from time import time
@@ -72,8 +72,8 @@ class Owner(Protocol):
     lane: Lane | None
     second: int
     date: str
-    ending: str
-    last_ending: str
+    ending: bytes
+    last_ending: bytes
     final_request: int
     requests_count: int
     stopping: bool
@@ -89,6 +89,9 @@ class Owner(Protocol):
 
     def closed(self, connection: "Connection") -> None:
         """Take note that a connection has ended."""
+
+    def at_step_end(self, callback: Callable[[], object]) -> None:
+        """Call back at the end of this step of the event loop."""
 
     def turn_to(self, second: int) -> None:
         """Write the end of heads anew, which has a date."""
@@ -130,6 +133,7 @@ class Connection(asyncio.Protocol):
         "_task",
         "_transport",
         "_written",
+        "addresses",
         "phase",
     )
 
@@ -147,6 +151,8 @@ class Connection(asyncio.Protocol):
         self._cycle: Cycle | None = None
         self._channel: SocketChannel | None = None
         self._task: asyncio.Task[None] | None = None
+        # Of the peer and of the own socket, once they are asked for.
+        self.addresses: tuple[Any, Any] | None = None
         # Bytes behind the current message.
         self._ahead = b""
         # The client waits for 100 Continue before it sends the body.
@@ -741,7 +747,7 @@ class Connection(asyncio.Protocol):
         transport.write(data)
 
     def write_plain(
-        self, cycle: Cycle, start: str, body: bytes, *, is_dated: bool = False
+        self, cycle: Cycle, start: bytes, body: bytes, *, is_dated: bool = False
     ) -> asyncio.Future[None] | Literal[False] | None:
         """Write an answer in one piece, while the request is all read, the connection goes on as
         the request lets it, and there is room.
@@ -761,7 +767,7 @@ class Connection(asyncio.Protocol):
         if transport is None or transport.is_closing():
             raise _closing()
         if is_dated:
-            ending = "\r\n" if cycle.goes_on else "Connection: close\r\n\r\n"
+            ending = b"\r\n" if cycle.goes_on else b"Connection: close\r\n\r\n"
         else:
             owner = self._owner
             second = int(time())
@@ -769,15 +775,18 @@ class Connection(asyncio.Protocol):
                 owner.turn_to(second)
             cycle.date = owner.date
             ending = owner.ending if cycle.goes_on else owner.last_ending
-        data = (start + ending).encode("utf-8", "surrogateescape")
-        cycle.bytes_sent = size = len(data) + len(body)
+        cycle.bytes_sent = size = len(start) + len(ending) + len(body)
         self._written += size
         if size <= JOIN_SIZE:
-            transport.write(data + body)
+            transport.write(start + ending + body)
         else:
-            transport.write(data)
+            transport.write(start + ending)
             transport.write(body)
         return self._room
+
+    def at_step_end(self, callback: Callable[[], object]) -> None:
+        """Call back at the end of this step of the event loop."""
+        self._owner.at_step_end(callback)
 
     def room(self) -> asyncio.Future[None] | None:
         """Give what to await before more is written; None when there is room."""

@@ -4,7 +4,7 @@ import asyncio
 import socket
 import struct
 import time
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from typing import Any, Literal, Protocol
 
 from ..channel import ChannelOptions
@@ -49,12 +49,17 @@ _NOT_IN_101 = frozenset(
 class Wire(ChannelWire, Protocol):
     """What a cycle needs of its connection."""
 
+    addresses: tuple[Any, Any] | None
+
+    def at_step_end(self, callback: Callable[[], object]) -> None:
+        """Call back at the end of this step of the event loop."""
+
     @property
     def server_header(self) -> str:
         """Value of the Server field; none is sent when empty."""
 
     def write_plain(
-        self, cycle: "Cycle", start: str, body: bytes, *, is_dated: bool = False
+        self, cycle: "Cycle", start: bytes, body: bytes, *, is_dated: bool = False
     ) -> asyncio.Future[None] | Literal[False] | None:
         """Write an answer in one piece, where nothing stands in the way of that.
 
@@ -160,7 +165,7 @@ class Cycle(Exchange):
         else:
             described = "Content-Length: 0"
         start = f"HTTP/1.1 {status} {reason}\r\n{described}\r\n"
-        room = self._wire.write_plain(self, start, body)
+        room = self._wire.write_plain(self, start.encode("utf-8", "surrogateescape"), body)
         if room is False:
             return super().answer_plain(status, reason, content_type, body)
         self._state = State.ENDED
@@ -173,13 +178,43 @@ class Cycle(Exchange):
         """Write head and body at once, where nothing else is to be thought of."""
         if self.head.version is HttpVersion11 and self._state is State.OPEN:
             lines = "".join([f"{name}: {value}\r\n" for name, value in fields])
-            start = f"HTTP/1.1 {status} {reason}\r\n{lines}"
+            start = f"HTTP/1.1 {status} {reason}\r\n{lines}".encode("utf-8", "surrogateescape")
             room = self._wire.write_plain(self, start, body, is_dated=True)
             if room is not False:
                 self._state = State.ENDED
                 self.status = status
                 return None if room is None else asyncio.shield(room)
         return super().answer_listed(status, reason, fields, body)
+
+    def at_step_end(self, callback: Callable[[], object]) -> None:
+        """Call back together with others."""
+        self._wire.at_step_end(callback)
+
+    def answer_block(
+        self, status_line: bytes, block: bytes, body: bytes
+    ) -> Awaitable[None] | Literal[False] | None:
+        """Write head and body at once, where nothing else is to be thought of."""
+        head = self.head
+        if (
+            head.version is not HttpVersion11
+            or self._state is not State.OPEN
+            or head.method not in _WITH_BODY
+        ):
+            return False
+        room = self._wire.write_plain(self, status_line + block, body)
+        if room is False:
+            return False
+        self._state = State.ENDED
+        self.status = int(status_line[9:12])
+        return None if room is None else asyncio.shield(room)
+
+    @property
+    def addresses(self) -> tuple[Any, Any]:
+        """Those of the peer and of the own socket, looked up once for a connection."""
+        wire = self._wire
+        if wire.addresses is None:
+            wire.addresses = super().addresses
+        return wire.addresses
 
     def take(self, data: bytes) -> Awaitable[None] | None:
         """Take a piece of the body, to leave with others: by the end of this step of the loop, at
@@ -212,7 +247,7 @@ class Cycle(Exchange):
             return False
         if self._pending is _NONE:
             self._pending = []
-        asyncio.get_running_loop().call_soon(self._flush)
+        self._wire.at_step_end(self._flush)
         return True
 
     def _flush(self) -> None:
@@ -411,4 +446,6 @@ def _reset_at_close(sock: Any) -> None:  # Any: a TransportSocket, or a stand-in
             pass  # it is closed
 
 
+# Methods whose answers have bodies.
+_WITH_BODY = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _INTERIM = {100: "Continue", 102: "Processing", 103: "Early Hints"}

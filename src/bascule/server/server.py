@@ -67,6 +67,7 @@ class ConnectionSet:
         self.now = self.loop.time
         self.complaints = Complaints(logger, self.now, rate=self.options.log_rate)
         self._on_exit = on_exit
+        self._at_step_end: list[Callable[[], object]] = []
         # In the order they were opened in.
         self._connections: dict[Connection, None] = {}
         # Those whose transport is not lost yet.
@@ -104,13 +105,29 @@ class ConnectionSet:
 
     # -- what connections call
 
+    def at_step_end(self, callback: Callable[[], object]) -> None:
+        """Call back at the end of this step of the event loop; one callback of the loop does for
+        all connections."""
+        if not self._at_step_end:
+            self.loop.call_soon(self._end_step)
+        self._at_step_end.append(callback)
+
+    def _end_step(self) -> None:
+        callbacks, self._at_step_end = self._at_step_end, []
+        for callback in callbacks:
+            try:
+                callback()
+            except Exception:  # whatever is wrong with one must not keep the others from it
+                self.logger.exception("Error in a connection")
+
     def turn_to(self, second: int) -> None:
         """Write what ends the heads of plain answers for another second since the epoch: Date,
         Server, and where a connection ends, that."""
         self.second = second
         self.date = dump_date(second)
         line = f"Date: {self.date}\r\n{self._server_line}"
-        self.ending, self.last_ending = f"{line}\r\n", f"{line}Connection: close\r\n\r\n"
+        self.ending = f"{line}\r\n".encode()
+        self.last_ending = f"{line}Connection: close\r\n\r\n".encode()
 
     def opened(self, connection: Connection) -> None:
         """Take note of a new connection; the sweeper runs while there is one."""
