@@ -9,7 +9,18 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from support.hosts import HOSTS, MATRIX, Client
+# Their asserts do the checking, and have to under ``python -O`` too.
+pytest.register_assert_rewrite(
+    "support",
+    "differential",
+    "strictness",
+    "advisories",
+    "matrix",
+    "tests.matrix",
+    "tests.benchmarks",
+)
+
+from support.hosts import HOSTS, MATRIX, Client  # noqa: E402  # behind its registration
 
 Serve = Callable[..., Any]
 

@@ -7,9 +7,11 @@ the kinds of channel differ in is behind four hooks; the state is one table, her
 import asyncio
 from abc import ABC, abstractmethod
 from collections import deque
+from collections.abc import Awaitable, Callable
+from contextvars import Context
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import Final
+from typing import Any, Final
 
 from .wire.frames import CLOSED, CLOSING, WSCloseCode, WSMessage, WSMsgType
 
@@ -118,7 +120,10 @@ class Channel(ABC):
         # The next `receive` that would wait is called back.
         self._is_recalled = False
         # Those who receive wait here, in order; the result says whether one was called back.
-        self._waiters: list[asyncio.Future[bool]] = []
+        self._waiters: list[_Waiter] = []
+        # Those of them that were woken and are to go on when all that has come is read; None where
+        # they do so in a step of the loop of their own.
+        self._woken: list[_Waiter] | None = None
 
     @property
     def state(self) -> ChannelState:
@@ -139,18 +144,19 @@ class Channel(ABC):
         if self._taken >= _TAKEN_IN_A_ROW:
             self._taken = 0
             await asyncio.sleep(0)
-        while not self._inbox:
+        inbox = self._inbox
+        while not inbox:
             if self._is_recalled:
                 self._is_recalled = False
                 return CLOSING
-            if not self._is_expecting():
+            if self._state > ChannelState.CLOSING:  # nothing is expected
                 return CLOSED
             self._taken = 0
             if await self._wait():
                 return CLOSING
-        was_full = self._is_full()
-        message = self._inbox.popleft()
-        self._inbox_size -= _size(message)
+        was_full = self._inbox_size > _INBOX_SIZE
+        message = inbox.popleft()
+        self._inbox_size = self._inbox_size - _size(message) if inbox else 0
         if was_full and not self._is_full():
             self._resume()
         return message
@@ -162,7 +168,7 @@ class Channel(ABC):
 
     async def _wait(self) -> bool:
         """Wait until something has changed; give whether it was a call back."""
-        waiter: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        waiter = _Waiter()
         self._waiters.append(waiter)
         self._listen()
         try:
@@ -179,6 +185,7 @@ class Channel(ABC):
         for waiter in self._waiters:
             if not waiter.done():
                 waiter.set_result(True)
+                waiter.go_on_soon()
 
     def _is_expecting(self) -> bool:
         return self._state in (ChannelState.OPEN, ChannelState.CLOSING)
@@ -200,6 +207,10 @@ class Channel(ABC):
         for waiter in self._waiters:
             if not waiter.done():
                 waiter.set_result(False)
+                if self._woken is not None:
+                    self._woken.append(waiter)
+                else:
+                    waiter.go_on_soon()
                 if self._is_expecting():
                     return
 
@@ -216,8 +227,21 @@ class Channel(ABC):
         Raises:
             ClientConnectionResetError: a close was sent, or the peer has left.
         """
-        self._move(_Event.SEND)
-        await self._emit(kind, data, compress)
+        rest = self.push(kind, data, compress)
+        if rest is not None:
+            await rest
+
+    def push(
+        self, kind: WSMsgType, data: Payload, compress: int | None = None
+    ) -> Awaitable[None] | None:
+        """Begin to send; see `send`.
+
+        Returns:
+            what is to be awaited at once; None when nothing is left to be done.
+        """
+        if self._state is not ChannelState.OPEN:
+            self._move(_Event.SEND)
+        return self._emit(kind, data, compress)
 
     async def close(self, code: int = WSCloseCode.OK, reason: bytes = b"") -> None:
         """Send a close; the peer's is then to be received. A second call does nothing.
@@ -286,8 +310,8 @@ class Channel(ABC):
     # -- hooks
 
     @abstractmethod
-    async def _emit(self, kind: WSMsgType, data: Payload, compress: int | None) -> None:
-        """Send a message; wait while there is no room."""
+    def _emit(self, kind: WSMsgType, data: Payload, compress: int | None) -> Awaitable[None] | None:
+        """Send a message; give what to await while there is no room."""
 
     async def _emit_close(self, code: int, reason: bytes) -> None:
         """Send a close."""
@@ -311,6 +335,47 @@ class Channel(ABC):
 
     def _resume(self) -> None:  # noqa: B027
         """There is room in the inbox again."""
+
+
+class _Waiter(asyncio.Future[bool]):
+    """What one task awaits for a message.
+
+    A future wakes its task in the next step of the loop. This one leaves it to its owner, who may
+    also run the task from where it is: for a message of a few bytes the step costs as much as
+    all the rest.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._go: Callable[..., object] | None = None
+        self._context: Context | None = None
+
+    def add_done_callback(
+        self, fn: Callable[..., object], /, *, context: Context | None = None
+    ) -> None:
+        """Take the call that runs the task on."""
+        self._go, self._context = fn, context
+
+    def cancel(self, msg: Any = None) -> bool:  # Any: as asyncio has it
+        """Cancel the wait; its task learns of it in a step of its own."""
+        if not super().cancel(msg=msg):
+            return False
+        self.go_on_soon()
+        return True
+
+    def go_on_soon(self) -> None:
+        """Let the task go on in the next step of the loop."""
+        if self._go is not None:
+            self.get_loop().call_soon(self._go, self, context=self._context)
+            self._go = None
+
+    def go_on(self) -> None:
+        """Let the task go on now; no other task may be running."""
+        if self._go is not None and self._context is not None:
+            go, self._go = self._go, None
+            self._context.run(go, self)
+        else:
+            self.go_on_soon()
 
 
 def _size(message: WSMessage) -> int:

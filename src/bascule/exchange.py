@@ -534,7 +534,7 @@ class Exchange(ABC):
         fields.append(("Content-Length", str(len(body))))
         if content_type is None and body:
             fields.append(("Content-Type", "application/octet-stream"))
-        return self.respond(status, reason, fields + self.default_fields, body)
+        return self.answer_listed(status, reason, fields + self.default_fields, body)
 
     def answer_listed(
         self, status: int, reason: str, fields: list[tuple[str, str]], body: bytes

@@ -2,7 +2,8 @@
 
 import json
 
-from .workloads import JSON_BODY, Exchange
+from .bodies import JSON_BODY
+from .workloads import Exchange
 
 __all__ = ["Wrong", "check", "find_end"]
 

@@ -4,8 +4,8 @@ import json
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+from .bodies import CHUNK, CHUNKS, GREETING, JSON_BODY, LARGE
 from .serving import Place
-from .workloads import CHUNK, CHUNKS, GREETING, JSON_BODY, LARGE
 
 __all__ = ["app", "make"]
 

@@ -4,8 +4,8 @@ from typing import Any
 
 from blacksheep import Application, Content, Request, Response, json, text
 
+from .bodies import GREETING, JSON_BODY, LARGE
 from .serving import Place
-from .workloads import GREETING, JSON_BODY, LARGE
 
 __all__ = ["make"]
 

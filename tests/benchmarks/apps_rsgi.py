@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from .workloads import GREETING, JSON_BODY, LARGE
+from .bodies import GREETING, JSON_BODY, LARGE
 
 __all__ = ["app"]
 

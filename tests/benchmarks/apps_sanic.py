@@ -6,8 +6,8 @@ from sanic import Sanic
 from sanic.response import json as give_json
 from sanic.response import raw, text
 
+from .bodies import GREETING, JSON_BODY, LARGE
 from .serving import Place
-from .workloads import GREETING, JSON_BODY, LARGE
 
 __all__ = ["make"]
 

@@ -16,8 +16,8 @@ from starlette.responses import (
 from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
+from .bodies import CHUNK, CHUNKS, GREETING, JSON_BODY, LARGE
 from .serving import Place
-from .workloads import CHUNK, CHUNKS, GREETING, JSON_BODY, LARGE
 
 __all__ = ["make"]
 

@@ -2,8 +2,8 @@
 
 from typing import Any
 
+from .bodies import CHUNK, CHUNKS, GREETING, JSON_BODY, LARGE
 from .serving import Place
-from .workloads import CHUNK, CHUNKS, GREETING, JSON_BODY, LARGE
 
 __all__ = ["make"]
 

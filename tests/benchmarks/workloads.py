@@ -3,14 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from .bodies import CHUNK, CHUNKS, GREETING, LARGE
+
 __all__ = [
-    "CHUNK",
-    "CHUNKS",
     "FILE_SIZE",
-    "GREETING",
     "IDLE",
-    "JSON_BODY",
-    "LARGE",
     "ROUTES",
     "WORKLOADS",
     "Exchange",
@@ -20,10 +17,6 @@ __all__ = [
 ]
 
 KIB, MIB = 2**10, 2**20
-GREETING = "Hello, world!"
-JSON_BODY = {"message": "Hello, world!", "ok": True, "number": 42, "items": [1, 2, 3]}
-LARGE = b"z" * (64 * KIB)
-CHUNK, CHUNKS = b"z" * KIB, 1000
 FILE_SIZE = MIB
 # Routes of the application, each /routeN/{id}; asked for is the one in the middle.
 ROUTES = 1000

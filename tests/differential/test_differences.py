@@ -30,6 +30,7 @@ from differential.lives import LIFE_DIFFERENCES
 from differential.messages import MESSAGE_DIFFERENCES
 from differential.multipart_differences import MULTIPART_DIFFERENCES
 from differential.objects import OBJECT_DIFFERENCES
+from differential.outputs import OUTPUT_DIFFERENCES
 from differential.outside import OUTSIDE_DIFFERENCES
 from differential.payload_differences import PAYLOAD_DIFFERENCES
 from differential.readings import READING_DIFFERENCES
@@ -67,6 +68,7 @@ ALL_DIFFERENCES = [
     *PAYLOAD_DIFFERENCES,
     *RUNNING_DIFFERENCES,
     *TEST_UTILS_DIFFERENCES,
+    *OUTPUT_DIFFERENCES,
     *OUTSIDE_DIFFERENCES,
 ]
 PATTERNS = [

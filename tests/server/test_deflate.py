@@ -251,7 +251,7 @@ def test_last_blocks_without_end_cost_little() -> None:
 
 def test_nothing_is_made_before_it_is_used() -> None:
     """A socket pays nothing for a direction until something compressed goes there."""
-    agreed().encode_message(TEXT, b"warm")  # what zlib keeps for all
+    agreed().encode_message(b"warm")  # what zlib keeps for all
     tracemalloc.start()
     try:
         idle = [agreed() for _ in range(100)]
@@ -312,7 +312,7 @@ def test_clients_read_what_is_sent_whatever_compress_is(
     deflate = agreed(offered(factory), window_bits=bits, memory_level=level)
     client = client_of(deflate, factory)
     for data, compress in messages:
-        sent = data if compress == 0 else bytes(deflate.encode_message(BINARY, data, compress))
+        sent = data if compress == 0 else bytes(deflate.encode_message(data, compress))
         read = client.decode(Frame(Opcode.BINARY, sent, rsv1=compress != 0))
         assert bytes(read.data) == data
 
@@ -337,7 +337,7 @@ def test_what_clients_send_is_read_whatever_was_agreed_on(
 def test_a_window_is_shared_unless_the_client_forbids_it(offer: str) -> None:
     deflate = agreed(NAME + offer)
     data = os.urandom(500)
-    first, second = (len(deflate.encode_message(BINARY, data)) for _ in range(2))
+    first, second = (len(deflate.encode_message(data)) for _ in range(2))
     assert (second < 50) is not offer
     assert first > 500
 
@@ -348,8 +348,8 @@ def test_a_smaller_window_for_a_message_is_kept_to(compress: int) -> None:
     deflate = agreed()
     block = os.urandom(100)
     data = block + bytes(4000) + block
-    deflate.encode_message(BINARY, data)
-    made = bytes(deflate.encode_message(BINARY, data, compress)) + b"\0\0\xff\xff"
+    deflate.encode_message(data)
+    made = bytes(deflate.encode_message(data, compress)) + b"\0\0\xff\xff"
     assert zlib.decompressobj(-compress).decompress(made) == data
 
 
@@ -359,5 +359,5 @@ def test_a_smaller_window_for_a_message_is_kept_to(compress: int) -> None:
     ids=["bytes", "bytearray", "memoryview", "not contiguous"],
 )
 def test_any_buffer_can_be_compressed(data: Any) -> None:
-    made = bytes(agreed().encode_message(BINARY, data)) + b"\0\0\xff\xff"
+    made = bytes(agreed().encode_message(data)) + b"\0\0\xff\xff"
     assert zlib.decompressobj(-12).decompress(made) == bytes(data)

@@ -26,7 +26,7 @@ from strictness.wires import MemoryClient, bytewise, cut_at, exchange
 # A safety net: a case that waits so long for the end of its connection has failed.
 _PATIENCE = 20
 # Options of the server for each engine that reads heads.
-_ENGINES: dict[str, dict[str, Any]] = {"h11": {}}
+_ENGINES: dict[str, dict[str, Any]] = {"auto": {}, "h11": {"http": "h11"}}
 
 
 @dataclass

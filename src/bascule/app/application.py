@@ -7,11 +7,8 @@ import sys
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, MutableMapping
 from functools import partial
 from types import TracebackType
-from typing import Any, Protocol, TypeVar, cast, overload
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast, overload
 
-from ..asgi.guest import Receive, Send
-from ..asgi.rsgi_scope import RsgiScope
-from ..asgi.scope import Scope, scope_of_exchange
 from ..exchange import Exchange
 from ..message.chainmap import ChainMapProxy
 from ..message.decompression import MAX_INFLATION, check_inflation
@@ -25,16 +22,22 @@ from ..routing.match import UrlMappingMatchInfo
 from ..routing.middlewares import adapt
 from ..routing.routes import AbstractRoute
 from ..routing.subapps import Domain, MaskDomain, MatchedSubAppResource, PrefixedSubAppResource
-from ..routing.tables import AbstractRouteDef
 from ..wire import hdrs
 from .access import AbstractAccessLogger, AccessLogger
-from .asgi_calls import AsgiCalls
 from .chains import Chains
 from .exception_handlers import ExceptionHandlers
 from .life import Life
-from .mounts import MountResource, Mounts
+from .mount_list import Mounts
 from .protocol import Server
 from .signals import CleanupContext, FrozenList, Signal, run_all
+
+if TYPE_CHECKING:
+    from ..asgi.guest import Receive, Send
+    from ..asgi.rsgi_scope import RsgiScope
+    from ..asgi.scope import Scope
+    from ..routing.tables import AbstractRouteDef
+    from .asgi_calls import AsgiCalls
+    from .mounts import MountResource
 
 __all__ = ["Application", "Handler", "Middleware", "Request", "web_logger"]
 
@@ -58,7 +61,7 @@ class Request(BaseRequest):
     __slots__ = ("_match_info",)
 
     _match_info: UrlMappingMatchInfo
-    _scope: Scope | None = None
+    _scope: "Scope | None" = None
 
     if _DEBUG:
 
@@ -76,10 +79,12 @@ class Request(BaseRequest):
             return cast("UrlMappingMatchInfo", None)
 
     @property
-    def scope(self) -> Scope:
+    def scope(self) -> "Scope":
         """The ASGI scope: the host's own, with its ``state`` and what ASGI middlewares have put
         there; where there is no host, one that tells the same, made when it is asked for."""
         if self._scope is None:
+            from ..asgi.scope import scope_of_exchange
+
             self._scope = scope_of_exchange(self._exchange)
         return self._scope
 
@@ -183,7 +188,7 @@ class Application(MutableMapping[str | AppKey[Any], Any]):
         self._mounts = Mounts()
         self._make_signals()
         self._life = Life(self)
-        self._asgi_calls = AsgiCalls(self, self._life)
+        self._asgi_calls: AsgiCalls | None = None
 
     def _make_signals(self) -> None:
         self._on_response_prepare: Signal[Request, StreamResponse] = Signal(self)
@@ -314,7 +319,7 @@ class Application(MutableMapping[str | AppKey[Any], Any]):
 
     # -- routes and applications inside
 
-    def add_routes(self, routes: Iterable[AbstractRouteDef]) -> list[AbstractRoute]:
+    def add_routes(self, routes: "Iterable[AbstractRouteDef]") -> list[AbstractRoute]:
         """Add routes from definitions; give what was added."""
         return self._router.add_routes(routes)
 
@@ -344,7 +349,7 @@ class Application(MutableMapping[str | AppKey[Any], Any]):
         rule = MaskDomain(domain) if "*" in domain else Domain(domain)
         return self._add_subapp(partial(MatchedSubAppResource, rule), subapp)
 
-    def mount(self, prefix: str, asgi_app: Any, *, name: str | None = None) -> MountResource:
+    def mount(self, prefix: str, asgi_app: Any, *, name: str | None = None) -> "MountResource":
         """Let an ASGI application answer all paths below a prefix; see `bascule.wsgi` for others.
 
         Its lifespan begins behind `on_startup` and ends before the clean-up; middlewares and
@@ -367,6 +372,8 @@ class Application(MutableMapping[str | AppKey[Any], Any]):
             raise RuntimeError("Cannot mount an application in a frozen one")
         if asgi_app is self:
             raise RuntimeError("Cannot mount an application in itself")
+        from .mounts import MountResource
+
         resource = MountResource(prefix, asgi_app, name=name, logger=self.logger)
         self._router.register_resource(resource)
         self._mounts.append(resource)
@@ -566,24 +573,32 @@ class Application(MutableMapping[str | AppKey[Any], Any]):
 
     # -- ASGI
 
-    async def __call__(self, scope: Mapping[str, Any], receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: Mapping[str, Any], receive: "Receive", send: "Send") -> None:
         """Answer a call of an ASGI host: ``http``, ``websocket`` and ``lifespan``.
 
         Raises:
             RuntimeError: the scope is of another type.
         """
-        await self._asgi_calls.answer(scope, receive, send)
+        calls = self._asgi_calls or self._make_calls()
+        await calls.answer(scope, receive, send)
+
+    def _make_calls(self) -> "AsgiCalls":
+        from .asgi_calls import AsgiCalls  # what hosts need is loaded when one calls
+
+        self._asgi_calls = AsgiCalls(self, self._life)
+        return self._asgi_calls
 
     # -- RSGI, granian's own interface
 
-    async def __rsgi__(self, scope: RsgiScope, protocol: Any) -> None:
+    async def __rsgi__(self, scope: "RsgiScope", protocol: Any) -> None:
         """Answer a call of granian, ``http`` or ``ws``.
 
         Args:
             scope: of the call.
             protocol: of the call; Any: granian has one for each kind.
         """
-        await self._asgi_calls.answer_rsgi(scope, protocol)
+        calls = self._asgi_calls or self._make_calls()
+        await calls.answer_rsgi(scope, protocol)
 
     def __rsgi_init__(self, loop: asyncio.AbstractEventLoop) -> None:
         """Start it up, called by granian before any request comes.

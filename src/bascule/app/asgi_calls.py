@@ -1,7 +1,7 @@
 """Calls of a host, over ASGI or granian's RSGI, answered by a native application."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping
 from functools import partial
 from typing import Any, Protocol
 
@@ -47,12 +47,27 @@ class AsgiCalls:
         self._life = life
         self._handling: Handling | None = None
 
-    async def answer(self, scope: Mapping[str, Any], receive: Receive, send: Send) -> None:
-        """Answer one call: ``http``, ``websocket`` or ``lifespan``.
+    def answer(
+        self, scope: Mapping[str, Any], receive: Receive, send: Send
+    ) -> Coroutine[Any, Any, None]:
+        """Answer one call, ``http``, ``websocket`` or ``lifespan``, when awaited.
 
         Raises:
             RuntimeError: the scope is of another type.
         """
+        life = self._life
+        if (
+            scope["type"] == "http"
+            and self._handling is not None
+            and life.is_running
+            and not life.has_context
+            and (scope.get("root_path") or "") == root_path.get()
+        ):
+            return serve_http(scope, receive, send, self._handling)
+        return self._answer(scope, receive, send)
+
+    async def _answer(self, scope: Mapping[str, Any], receive: Receive, send: Send) -> None:
+        """Answer a call that is not the usual one."""
         kind = scope["type"]
         if kind == "lifespan":
             await serve_lifespan(receive, send, self._life)

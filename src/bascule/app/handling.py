@@ -1,7 +1,6 @@
 """From an exchange to the answer of a native application: requests, error pages, access log."""
 
 import asyncio
-import html
 import logging
 import traceback
 import warnings
@@ -220,6 +219,8 @@ class Handling:
         if "text/html" in request.headers.get(hdrs.ACCEPT, ""):
             told = sentence
             if trace is not None:
+                import html
+
                 told = f"<h2>Traceback:</h2>\n<pre>{html.escape(trace)}</pre>"
             text = (
                 f"<html><head><title>{title}</title></head><body>\n<h1>{title}</h1>"

@@ -1,8 +1,7 @@
-"""ASGI applications mounted in one of ours: the resource of their prefix, and their lifespans."""
+"""ASGI applications mounted in one of ours: the resource of their prefix."""
 
 import logging
 from collections.abc import Iterator
-from functools import partial
 from typing import Any, cast
 from urllib.parse import quote, unquote
 
@@ -24,9 +23,8 @@ from ..wire.grammar import split_target
 from ..wire.handshake import BadHandshake
 from .mounted import MountedExchange
 from .replay import find_replay
-from .signals import run_all
 
-__all__ = ["MountResource", "Mounts"]
+__all__ = ["MountResource"]
 
 
 class MountResource(PrefixResource):
@@ -181,33 +179,6 @@ class MountResource(PrefixResource):
         lifespan, self._lifespan = self._lifespan, None
         if lifespan is not None:
             await lifespan.shutdown()
-
-
-class Mounts:
-    """The applications that are mounted in one of ours."""
-
-    __slots__ = ("_resources",)
-
-    def __init__(self) -> None:
-        self._resources: list[MountResource] = []
-
-    def append(self, resource: MountResource) -> None:
-        """Add an application."""
-        self._resources.append(resource)
-
-    async def startup(self) -> None:
-        """Start them, in order; the first error ends it."""
-        for resource in self._resources:
-            await resource.startup()
-
-    async def shutdown(self) -> None:
-        """Shut down those that were started, the last one first, all of them whatever they raise.
-
-        Raises:
-            BaseException: the error of one, as it is.
-            CleanupError: the errors of several.
-        """
-        await run_all([partial(resource.shutdown) for resource in reversed(self._resources)])
 
 
 _PATH_SAFE = "/:@!$&'()*+,;=~-._"

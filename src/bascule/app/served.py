@@ -6,7 +6,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
-from ..asgi.host import Host
 from ..asgi.lifespan import SHUTDOWN_TIMEOUT, STARTUP_TIMEOUT, Lifespan
 from ..exchange import Responder
 from .access import AbstractAccessLogger
@@ -125,6 +124,8 @@ class _Hosted:
             )
             await self._lifespan.startup()
             state = self._lifespan.state
+        from ..asgi.host import Host
+
         host = Host(self._app, state=state, logger=options.logger)
         if options.access_logger is None:
             return host

@@ -2,7 +2,8 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
+from time import monotonic
 from typing import Any
 
 from ..exchange import (
@@ -20,7 +21,7 @@ from ..exchange import (
 from ..streams import EMPTY_PAYLOAD, StreamReader
 from ..wire.framing import BodyFraming, has_field
 from .guest_files import PATHSEND, find_offers, make_file_message
-from .scope import fact_of_scope, head_of_scope
+from .scope import fact_of_scope, read_scope
 
 __all__ = [
     "BODILESS",
@@ -58,12 +59,17 @@ _WINDOW = 65535
 DRAIN_SIZE = 64 * 1024
 DRAIN_TIME = 1.0
 # Fields that belong to a connection, which is the host's (RFC 9110 section 7.6.1).
-_ANNOUNCING = frozenset({b"content-length", b"transfer-encoding"})
 # Content-Type fields as messages have them, of the first so many types.
 _typed: dict[str, tuple[bytes, bytes]] = {}
 _MAX_TYPES = 256
 _MAX_TYPE_SIZE = 100
+# Names of fields as messages have them, of the first so many.
+_named: dict[str, bytes] = {}
+_MAX_NAMES = 1024
 HOP_BY_HOP = frozenset({"transfer-encoding", "keep-alive", "upgrade", "proxy-connection", "te"})
+_HOST_FIELDS = frozenset({name.encode("ascii") for name in HOP_BY_HOP} | {b"connection"})
+# Members of an enum are slow to come by.
+_OPEN, _ENDED, _GONE = State.OPEN, State.ENDED, State.GONE
 
 
 async def serve_http(
@@ -81,14 +87,20 @@ async def serve_http(
         exchange = _StreamExchange(scope, receive, send)
         await exchange.look_for_body()
     try:
-        await contain(responder, exchange)
-        if exchange.state not in (State.ENDED, State.GONE):
+        try:
+            await responder(exchange)
+        except (Exception, asyncio.CancelledError, GeneratorExit):
+            raise
+        except BaseException as exc:
+            await _keep_from_host(exc, exchange)
+        if exchange._state is not _ENDED and exchange._state is not _GONE:
             exchange.abort(RuntimeError("The responder left without an answer"))
     except ClientConnectionResetError:
         if not exchange.gone:
             raise
     finally:
-        await exchange.settle()
+        if exchange._watcher is not None or exchange._pushing is not None:
+            await exchange.settle()
     if exchange.aborted is not None:
         raise exchange.aborted
 
@@ -107,10 +119,14 @@ async def contain(responder: Responder, exchange: Exchange) -> None:
     except (Exception, asyncio.CancelledError, GeneratorExit):
         raise
     except BaseException as exc:
-        _logger.exception("%s from a request kept from the host", type(exc).__name__)
-        cause = RuntimeError(f"The handler has raised {type(exc).__name__}")
-        cause.__cause__ = exc
-        await fail(exchange, cause)
+        await _keep_from_host(exc, exchange)
+
+
+async def _keep_from_host(exc: BaseException, exchange: Exchange) -> None:
+    _logger.exception("%s from a request kept from the host", type(exc).__name__)
+    cause = RuntimeError(f"The handler has raised {type(exc).__name__}")
+    cause.__cause__ = exc
+    await fail(exchange, cause)
 
 
 class HostCall(Exchange):
@@ -218,13 +234,24 @@ class GuestExchange(HostCall):
     )
 
     def __init__(self, scope: Mapping[str, Any], receive: Receive, send: Send) -> None:
-        if not isinstance(scope["headers"], list | tuple):  # they may be given once only
-            scope = {**scope, "headers": list(scope["headers"])}
-        head = head_of_scope(scope)
-        body: StreamReader = EMPTY_PAYLOAD
-        if head.version >= (2, 0) or _announces_body(scope["headers"]):
-            body = StreamReader(source=self)
-        super().__init__(scope, head, body, receive, send)
+        head, has_body = read_scope(scope)
+        # All that the classes above set is set here: three calls less for each request. A test
+        # holds this to what they say.
+        self.head = head
+        self.goes_on = head.keep_alive
+        self.task = self._gone = self._stopping = None
+        self.status = self.bytes_sent = 0
+        self.started_at = monotonic()
+        self._state = _OPEN
+        self._held = self._held_handle = self._remaining = None
+        self._bodiless = False
+        self._scope = scope
+        self._receive = receive
+        self._send = send
+        self._senders = None
+        self.body: StreamReader = EMPTY_PAYLOAD
+        if has_body or head.version >= (2, 0):
+            self.body = StreamReader(source=self)
         self._pushing: asyncio.Task[None] | None = None
         self._watcher: asyncio.Task[None] | None = None
         # The client's leaving is asked for, by more than a stream.
@@ -241,9 +268,6 @@ class GuestExchange(HostCall):
         """Send head and body as the two messages that they are."""
         if self.body is not EMPTY_PAYLOAD or self.head.method == "HEAD":
             return super().answer_plain(status, reason, content_type, body)
-        return self._send_plain(status, content_type, body)
-
-    async def _send_plain(self, status: int, content_type: str | None, body: bytes) -> None:
         length = (b"content-length", b"%d" % len(body))
         if content_type is not None:
             typed = _typed.get(content_type) or _learn_type(content_type)
@@ -252,13 +276,35 @@ class GuestExchange(HostCall):
             headers = [length, (b"content-type", b"application/octet-stream")]
         else:
             headers = [length]
-        if self.head.version < (2, 0) and not self.goes_on:
+        return self._send_whole(status, headers, body)
+
+    def answer_listed(
+        self, status: int, reason: str, fields: list[tuple[str, str]], body: bytes
+    ) -> Awaitable[None] | None:
+        """Send them likewise."""
+        if self.body is not EMPTY_PAYLOAD or self.head.method == "HEAD":
+            return super().answer_listed(status, reason, fields, body)
+        headers = []
+        for name, value in fields:
+            low = _named.get(name) or _learn_name(name)
+            if low not in _HOST_FIELDS:
+                headers.append((low, value.encode("utf-8", "surrogateescape")))
+        return self._send_whole(status, headers, body)
+
+    async def _send_whole(
+        self, status: int, headers: list[tuple[bytes, bytes]], body: bytes
+    ) -> None:
+        if not self.goes_on and self.head.version < (2, 0):
             headers.append((b"connection", b"close"))
-        self._move(_Event.RESPOND)
+        if self._state is _OPEN:
+            self._state = _ENDED
+        else:
+            self._move(_Event.RESPOND)
         self.status = status
+        send = self._send
         try:
-            await self._send({"type": "http.response.start", "status": status, "headers": headers})
-            await self._send({"type": "http.response.body", "body": body, "more_body": False})
+            await send({"type": "http.response.start", "status": status, "headers": headers})
+            await send({"type": "http.response.body", "body": body, "more_body": False})
         except OSError as exc:
             self._client_left(exc)
             raise ClientConnectionResetError("Cannot write to closing transport") from exc
@@ -483,21 +529,20 @@ class _StreamExchange(GuestExchange):
         await super()._emit(head, data, end, trailers)
 
 
-def _announces_body(headers: Iterable[tuple[bytes, bytes]]) -> bool:
-    """Whether there is a body, by its length or coding: in HTTP/1 there is none without; later
-    versions need neither, and the end of none may come by itself."""
-    for name, value in headers:
-        if name in _ANNOUNCING and (name != b"content-length" or value != b"0"):
-            return True
-    return False
-
-
 def _learn_type(content_type: str) -> tuple[bytes, bytes]:
     """Write a Content-Type as messages have it, and remember that of the frequent ones."""
     pair = (b"content-type", content_type.encode("utf-8", "surrogateescape"))
     if len(_typed) < _MAX_TYPES and len(content_type) <= _MAX_TYPE_SIZE:
         _typed[content_type] = pair
     return pair
+
+
+def _learn_name(name: str) -> bytes:
+    """Write a name as messages have it, and remember that of the frequent ones."""
+    low = name.lower().encode("ascii")
+    if len(_named) < _MAX_NAMES and len(name) <= _MAX_TYPE_SIZE:
+        _named[name] = low
+    return low
 
 
 def has_short_rest(exchange: Exchange) -> bool:

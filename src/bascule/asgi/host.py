@@ -4,8 +4,6 @@ import logging
 from collections.abc import Mapping
 from typing import Any, Final
 
-from asgiref.compatibility import guarantee_single_callable
-
 from ..exchange import ClientConnectionResetError, Exchange, State, fail
 from ..wire.handshake import BadHandshake
 from .answering import log_error
@@ -35,6 +33,8 @@ class Host:
         state: Mapping[str, Any] | None = None,
         logger: logging.Logger,
     ) -> None:
+        from asgiref.compatibility import guarantee_single_callable
+
         self._application = guarantee_single_callable(application)  # type: ignore[no-untyped-call]  # asgiref leaves it untyped
         self._state = state
         self._logger = logger

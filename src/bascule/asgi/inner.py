@@ -4,8 +4,6 @@ import logging
 from collections.abc import Mapping
 from typing import Any, Final
 
-from asgiref.compatibility import guarantee_single_callable
-
 from ..exchange import ClientConnectionResetError, Exchange, State
 from .answering import log_error
 from .host_call import HttpCall
@@ -51,6 +49,8 @@ class InnerApplication:
     """
 
     def __init__(self, application: Any, *, logger: logging.Logger) -> None:
+        from asgiref.compatibility import guarantee_single_callable
+
         self._application = guarantee_single_callable(application)  # type: ignore[no-untyped-call]  # asgiref leaves it untyped
         self._logger = logger
 

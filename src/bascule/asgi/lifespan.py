@@ -4,11 +4,10 @@ import asyncio
 import contextvars
 import logging
 from enum import Enum
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-from asgiref.compatibility import guarantee_single_callable
-
-from .guest import Receive, Send
+if TYPE_CHECKING:
+    from .guest import Receive, Send
 
 __all__ = [
     "SHUTDOWN_TIMEOUT",
@@ -54,7 +53,7 @@ class Life(Protocol):
         """End it, unless it has ended; for good when no request is to begin it again."""
 
 
-async def serve_lifespan(receive: Receive, send: Send, life: Life) -> None:
+async def serve_lifespan(receive: "Receive", send: "Send", life: Life) -> None:
     """Answer a host's ``lifespan`` call (ASGI lifespan specification 2.0)."""
     while True:
         message = await receive()
@@ -96,6 +95,8 @@ class Lifespan:
         startup_timeout: float | None = STARTUP_TIMEOUT,
         shutdown_timeout: float | None = SHUTDOWN_TIMEOUT,
     ) -> None:
+        from asgiref.compatibility import guarantee_single_callable
+
         self._application = guarantee_single_callable(application)  # type: ignore[no-untyped-call]  # asgiref leaves it untyped
         self._logger = logger
         self._is_required = is_required

@@ -17,6 +17,7 @@ __all__ = [
     "Scope",
     "fact_of_scope",
     "head_of_scope",
+    "read_scope",
     "scope_of_exchange",
     "scope_of_head",
     "socket_scope_of_head",
@@ -41,6 +42,7 @@ _DEMANDING: Final = frozenset({b"expect", b"upgrade"})
 _lowered: dict[bytes, bytes] = {}
 _MAX_KNOWN_NAMES: Final = 1024
 _MAX_KNOWN_SIZE: Final = 64
+_ANNOUNCING: Final = frozenset({b"content-length", b"transfer-encoding"})
 _SECURE: Final = frozenset({"https", "wss"})
 _VERSIONS: Final = {"1.1": HttpVersion11, "1.0": HttpVersion10}
 
@@ -165,7 +167,15 @@ def scope_of_exchange(exchange: Exchange) -> Scope:
 
 
 def head_of_scope(scope: Mapping[str, Any]) -> Head:
-    """Read a host's scope as a request head; the scope is not changed.
+    """Read a host's scope as a request head; see `read_scope`."""
+    return read_scope(scope)[0]
+
+
+def read_scope(scope: Mapping[str, Any]) -> tuple[Head, bool]:
+    """Read a host's scope as a request head, and whether its fields announce a body; the scope is
+    not changed.
+
+    A body is announced by its length or its coding: in HTTP/1 there is none without.
 
     Hosts disagree on whether the path holds the root path; here the target always does.
     Where there is no raw path it is the path, quoted. The fields are read when they are asked for,
@@ -183,7 +193,7 @@ def head_of_scope(scope: Mapping[str, Any]) -> Head:
         path = _find_path(scope, path, root_path)
     query: bytes = scope.get("query_string") or b""
     version = _VERSIONS.get(scope.get("http_version") or "1.1") or _parse_version(scope)
-    return Head(
+    head = Head(
         scope.get("method") or "GET",
         f"{path}?{query.decode('latin-1')}" if query else path,
         version=version,
@@ -193,6 +203,14 @@ def head_of_scope(scope: Mapping[str, Any]) -> Head:
         give_fields=partial(_read_headers, headers),
         is_plain=not any(name in _DEMANDING for name, _ in marked) if marked else True,
     )
+    return head, _announces_body(marked) if marked else False
+
+
+def _announces_body(fields: Iterable[tuple[bytes, bytes]]) -> bool:
+    for name, value in fields:
+        if name in _ANNOUNCING and (name != b"content-length" or value != b"0"):
+            return True
+    return False
 
 
 def _find_path(scope: Mapping[str, Any], path: str, root_path: str) -> str:

@@ -1,7 +1,6 @@
 """Several parts of a representation in one body (RFC 9110 section 15.3.7.2)."""
 
 from collections.abc import Iterator, Sequence
-from secrets import token_hex
 
 from ..wire.conditions import Span, dump_content_range
 
@@ -27,6 +26,8 @@ class ByteRanges:
 
     def __init__(self, media_type: str, size: int, parts: Sequence[Span]) -> None:
         # By chance, so that no representation can hold it.
+        from secrets import token_hex
+
         boundary = token_hex(16)
         self.content_type = f"multipart/byteranges; boundary={boundary}"
         self.heads = [

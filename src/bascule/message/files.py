@@ -1,16 +1,20 @@
 """Answers whose body is a file."""
 
-import asyncio
 import os
-from collections.abc import Callable
+from functools import lru_cache
 from pathlib import Path
-from typing import Any, BinaryIO, Final
+from typing import BinaryIO, Final
 
-from ..exchange import Exchange
+from multidict import CIMultiDict
+
+from ..exchange import Exchange, State
 from ..wire import hdrs
-from ..wire.conditions import dump_content_range, join_field
+from ..wire.conditions import dump_content_range, dump_etag, join_field
+from ..wire.fields import dump_date
 from ..wire.framing import has_no_content
+from ..wire.grammar import HttpVersion10
 from .byteranges import ByteRanges
+from .disk import run_on_disk
 from .lookup import Found, Wish, find_file, read_piece
 from .stream import Answerable, LooseHeaders, StreamResponse
 
@@ -18,6 +22,8 @@ __all__ = ["FileResponse"]
 
 # As in aiohttp: a way out where a file system and sendfile do not get along.
 _NO_SENDFILE: Final = bool(os.environ.get("AIOHTTP_NOSENDFILE"))
+# Files up to this size are closed in the event loop.
+_QUICKLY_FREED: Final = 16 * 1024 * 1024
 
 
 class FileResponse(StreamResponse):
@@ -41,6 +47,9 @@ class FileResponse(StreamResponse):
         ValueError: `max_ranges` is not at least 1.
     """
 
+    # The fields that `_send_usual` has sent, but for those of the server.
+    _listed: list[tuple[str, str]] | None = None
+
     def __init__(
         self,
         path: str | os.PathLike[str],
@@ -52,7 +61,7 @@ class FileResponse(StreamResponse):
         max_ranges: int = 1,
     ) -> None:
         super().__init__(status=status, reason=reason, headers=headers)
-        self._path = Path(path)
+        self._path = _plain_path(path)
         self._chunk_size = chunk_size
         self._max_ranges = check_max_ranges(max_ranges)
         self._found: Found | None = None
@@ -83,11 +92,16 @@ class FileResponse(StreamResponse):
         found, self._found = self._found, None
         if found is not None and self._status != 200:
             if found.file is not None:
-                await _run_in_thread(found.file.close)
+                await run_on_disk(found.file.close)
             found = None
         if found is None:
-            found = await self._find(make_wish(request, self._status, self._max_ranges))
+            wish = make_wish(request, self._status, self._max_ranges)
+            found = await run_on_disk(find_file, self._path, wish, release=_close_found)
         try:
+            if self._is_usual(request, found):
+                sent = await self._send_usual(request, found)
+                if sent is not None:
+                    return sent
             self._describe(found)
             exchange = await super().prepare(request)
             if exchange is not None:
@@ -95,15 +109,73 @@ class FileResponse(StreamResponse):
             return exchange
         finally:
             if found.file is not None:
-                await _run_in_thread(found.file.close)
+                await _close(found)
 
-    async def _find(self, wish: Wish) -> Found:
-        looking = _run_in_thread(find_file, self._path, wish)
-        try:
-            return await asyncio.shield(looking)
-        except asyncio.CancelledError:
-            looking.add_done_callback(_close_found)  # the thread goes on, and may open the file
-            raise
+    def _is_usual(self, request: Answerable, found: Found) -> bool:
+        """Say whether the answer is a whole file, to a request that goes on with the connection,
+        and nothing has been said of it, nor put in the place of how answers are sent."""
+        verdict, head = found.verdict, request._exchange.head
+        return (
+            verdict.status == 200
+            and found.current is not None
+            and head.method == hdrs.METH_GET
+            and head.version != HttpVersion10
+            and self._multidict is None
+            and self._cookies is None
+            and self._compression is None
+            and self._keep_alive is None
+            and not self._chunked
+            and not self._trailers
+            and self._reason == "OK"
+            and request._prepare_hook is None
+            and request._exchange._state is State.OPEN
+            and request._exchange.keeps_alive
+            and type(self) is FileResponse
+            and StreamResponse.prepare is _PREPARE
+            and StreamResponse.write_eof is _END
+            and "write_eof" not in self.__dict__
+            and found.media_type.isprintable()
+            and (found.file is not None or len(found.data) == verdict.count)
+        )
+
+    async def _send_usual(self, request: Answerable, found: Found) -> Exchange | None:
+        """Send head and body in one go; None where that cannot be, and nothing was done."""
+        exchange, count = request._exchange, found.verdict.count
+        fields = _list_fields(found)
+        if found.file is None:
+            left = exchange.answer_listed(200, "OK", fields + exchange.default_fields, found.data)
+            self._settle(request, fields)
+            if left is not None:
+                await left
+            self._ended = True
+            return exchange
+        answer = getattr(exchange, "answer_file", None)
+        if answer is None or _NO_SENDFILE:
+            return None
+        self._exchange = exchange
+        sent = await answer(fields, found.file, found.verdict.start, count)
+        if sent is None:
+            self._exchange = None
+            return None
+        self._settle(request, fields)
+        if not sent:
+            await self._copy(found.file, found.verdict.start, found.verdict.stop)
+        await super().write_eof()
+        return exchange
+
+    def _settle(self, request: Answerable, fields: list[tuple[str, str]]) -> None:
+        """Remember what was sent."""
+        self._request = request
+        self._exchange = request._exchange
+        self._keep_alive = True
+        self._listed = fields
+
+    def _build_headers(self) -> CIMultiDict[str]:
+        headers = super()._build_headers()
+        if self._listed is not None and self._exchange is not None:
+            headers.extend(self._listed)
+            headers.extend(self._exchange.default_fields)
+        return headers
 
     def _describe(self, found: Found) -> None:
         """Set the status and the fields, in the order in which aiohttp has them."""
@@ -178,7 +250,7 @@ class FileResponse(StreamResponse):
         the connection is cut."""
         while start < stop:
             size = min(self._chunk_size, stop - start)
-            piece = await _run_in_thread(read_piece, file, start, size)
+            piece = await run_on_disk(read_piece, file, start, size)
             if not piece:
                 self._cut_short(stop - start)
                 return
@@ -189,6 +261,48 @@ class FileResponse(StreamResponse):
         """Cut the connection: chunks would not tell that something is missing."""
         if self._exchange is not None:
             self._exchange.abort(RuntimeError(f"The file ended {missing} bytes early"))
+
+
+# As long as they are still these, nobody has put something in their place.
+_PREPARE = StreamResponse.prepare
+_END = StreamResponse.write_eof
+
+
+def _list_fields(found: Found) -> list[tuple[str, str]]:
+    """List the fields of a whole file, as `FileResponse._describe` sets them."""
+    current = found.current
+    assert current is not None  # or there would be no file
+    fields: list[tuple[str, str]] = [(hdrs.CONTENT_TYPE, found.media_type)]
+    if found.coding:
+        fields.append((hdrs.CONTENT_ENCODING, found.coding))
+        fields.append((hdrs.VARY, hdrs.ACCEPT_ENCODING))
+    fields += (
+        (hdrs.ETAG, dump_etag(current.etag)),
+        (hdrs.LAST_MODIFIED, _dump_date(current.modified)),
+        (hdrs.CONTENT_LENGTH, str(current.size)),
+        (hdrs.ACCEPT_RANGES, "bytes"),
+    )
+    return fields
+
+
+# Of few files each is asked for often, or many were made in the same second.
+_dump_date = lru_cache(maxsize=1024)(dump_date)
+
+
+def _plain_path(path: str | os.PathLike[str]) -> str:
+    """Write a path as `pathlib` would.
+
+    Raises:
+        TypeError: it is none.
+    """
+    is_plain = (
+        type(path) is str
+        and path[:1] == "/" == os.sep
+        and path[-1] != "/"
+        and "//" not in path
+        and "/." not in path
+    )
+    return path if is_plain else str(Path(path))  # type: ignore[return-value]  # a str if plain
 
 
 def check_max_ranges(max_ranges: int) -> int:
@@ -214,15 +328,22 @@ def make_wish(request: Answerable, status: int, max_ranges: int = 1) -> Wish:
     )
 
 
-def _run_in_thread(function: Callable[..., Any], *args: Any) -> "asyncio.Future[Any]":
-    """Any: as `run_in_executor` has it."""
-    return asyncio.get_running_loop().run_in_executor(None, function, *args)
+async def _close(found: Found) -> None:
+    """Close a file that was sent.
+
+    Nothing is written back behind a descriptor that only reads, so that this does not wait as a
+    rule; only the last one of a file that was removed has its blocks to free, which takes its time
+    where they are many.
+    """
+    assert found.file is not None
+    assert found.current is not None  # as of all that are sent
+    if found.current.size > _QUICKLY_FREED:
+        await run_on_disk(found.file.close)
+    else:
+        found.file.close()
 
 
-def _close_found(looking: "asyncio.Future[Found]") -> None:
+def _close_found(found: Found) -> None:
     """Close a file that was found for nobody."""
-    if looking.cancelled() or looking.exception() is not None:
-        return
-    file = looking.result().file
-    if file is not None:
-        _run_in_thread(file.close)
+    if found.file is not None:
+        found.file.close()

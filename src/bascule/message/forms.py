@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import tempfile
 from dataclasses import dataclass
 from typing import IO, Protocol, cast
 from urllib.parse import parse_qsl
@@ -157,6 +156,8 @@ class _Upload:
     __slots__ = ("_pieces", "_size", "_spool_size", "_waiting", "file")
 
     def __init__(self, spool_size: int) -> None:
+        import tempfile
+
         file = tempfile.SpooledTemporaryFile(max_size=spool_size)  # noqa: SIM115
         self.file = cast("IO[bytes]", file)
         self._spool_size = spool_size

@@ -4,9 +4,8 @@ import errno
 import mimetypes
 import os
 import stat
-from dataclasses import dataclass
-from pathlib import Path
-from typing import BinaryIO, Final
+from io import FileIO
+from typing import BinaryIO, Final, NamedTuple
 
 from multidict import CIMultiDictProxy
 
@@ -37,10 +36,10 @@ _LAST_SECOND: Final = 253402300799  # of the year 9999, the last that a date can
 # Without O_NONBLOCK a pipe that took the place of the file would be waited for.
 _FLAGS: Final = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0)
 _NO_FOLLOW: Final = getattr(os, "O_NOFOLLOW", 0)
+_ADVISE: Final = getattr(os, "posix_fadvise", None)
 
 
-@dataclass(frozen=True, slots=True)
-class Wish:
+class Wish(NamedTuple):
     """What is wanted of a file.
 
     Attributes:
@@ -58,8 +57,7 @@ class Wish:
     max_ranges: int = 1
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Found(NamedTuple):
     """What was found for a wish.
 
     Attributes:
@@ -83,7 +81,7 @@ MISSING: Final = Found(Verdict(404))
 _FORBIDDEN: Final = Found(Verdict(403))
 
 
-def find_file(path: Path, wish: Wish) -> Found:
+def find_file(path: str, wish: Wish) -> Found:
     """Find a file, or a compressed neighbour, open it, and read it if it is small.
 
     Only regular files are ever opened.
@@ -93,8 +91,6 @@ def find_file(path: Path, wish: Wish) -> Found:
     """
     try:
         descriptor, name, coding = _open_best(path, wish)
-        # By an opener, so that the file knows its name, which hosts may want; it may be handed on.
-        file = open(name, "rb", opener=lambda *_: descriptor)  # noqa: SIM115
     except (PermissionError, IsADirectoryError):
         return _FORBIDDEN
     except (OSError, ValueError) as exc:  # ValueError: a NUL in the name
@@ -103,14 +99,24 @@ def find_file(path: Path, wish: Wish) -> Found:
         if getattr(exc, "errno", None) in _SPECIAL_ERRORS:
             return _FORBIDDEN
         raise
+    file = None
     try:
-        found = _look_into(file, path, coding, wish)
-    except BaseException:
-        file.close()
-        raise
-    if found.file is None:
-        file.close()
-    return found
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode):
+            return _FORBIDDEN
+        current = _make_validators(status)
+        verdict = _judge(current, coding, wish)
+        data, count = b"", 0 if wish.is_empty else verdict.count
+        if count > _SMALL:
+            _read_ahead(descriptor, verdict.start)
+            file = FileIO(descriptor)
+            file.name = name  # which hosts may want, for it may be handed on
+        elif count:
+            data = _read_spans(descriptor, verdict)
+        return Found(verdict, current, _guess_type(path), coding, data, file)
+    finally:
+        if file is None:
+            os.close(descriptor)
 
 
 def is_missing(error: Exception) -> bool:
@@ -118,19 +124,20 @@ def is_missing(error: Exception) -> bool:
     return isinstance(error, ValueError) or getattr(error, "errno", None) in _MISSING_ERRORS
 
 
-def _open_best(path: Path, wish: Wish) -> tuple[int, str, str]:
+def _open_best(path: str, wish: Wish) -> tuple[int, str, str]:
     """Open the best of a file and its neighbours; give descriptor, name and content coding."""
-    accepted = parse_codings(join_field(wish.fields, hdrs.ACCEPT_ENCODING))
-    for coding, suffix in _NEIGHBOURS:
-        if accepted.get(coding):
-            neighbour = f"{path}{suffix}"
-            descriptor = _open_neighbour(neighbour)
-            if descriptor is not None:
-                return descriptor, neighbour, coding
+    if hdrs.ACCEPT_ENCODING in wish.fields:
+        accepted = parse_codings(join_field(wish.fields, hdrs.ACCEPT_ENCODING))
+        for coding, suffix in _NEIGHBOURS:
+            if accepted.get(coding):
+                neighbour = f"{path}{suffix}"
+                descriptor = _open_neighbour(neighbour)
+                if descriptor is not None:
+                    return descriptor, neighbour, coding
     # Looked at before it is opened: opening alone makes some devices act.
     if not stat.S_ISREG(os.stat(path).st_mode):
-        raise PermissionError(errno.EACCES, "Not a regular file", str(path))
-    return os.open(path, _FLAGS), str(path), ""
+        raise PermissionError(errno.EACCES, "Not a regular file", path)
+    return os.open(path, _FLAGS), path, ""
 
 
 def _open_neighbour(path: str) -> int | None:
@@ -147,36 +154,37 @@ def _open_neighbour(path: str) -> int | None:
     return None
 
 
-def _look_into(file: BinaryIO, path: Path, coding: str, wish: Wish) -> Found:
-    """Judge an open file; it stays open only when it is in what is given back."""
-    status = os.fstat(file.fileno())
-    if not stat.S_ISREG(status.st_mode):
-        return _FORBIDDEN
-    current = _make_validators(status)
-    verdict = Verdict(200, 0, current.size)
-    if wish.is_conditional:
-        verdict = judge(wish.method, wish.fields, current, max_ranges=wish.max_ranges)
+def _judge(current: Validators, coding: str, wish: Wish) -> Verdict:
+    """Say what is sent of a file that is there."""
+    if not wish.is_conditional:
+        return Verdict(200, 0, current.size)
+    verdict = judge(wish.method, wish.fields, current, max_ranges=wish.max_ranges)
     if coding and verdict.parts:
         # Of several parts it could not be told whether the coding is of each or of all of them.
-        verdict = Verdict(200, 0, current.size)
-    data, rest = b"", None
-    count = 0 if wish.is_empty else verdict.count
-    if count > _SMALL:
-        rest = file
-        _read_ahead(file, verdict)
-    elif count:
-        spans = verdict.parts or ((verdict.start, verdict.stop),)
-        data = b"".join(read_piece(file, start, stop - start) for start, stop in spans)
-    return Found(verdict, current, _guess_type(path), coding, data, rest)
+        return Verdict(200, 0, current.size)
+    return verdict
 
 
-def _read_ahead(file: BinaryIO, verdict: Verdict) -> None:
+def _read_spans(descriptor: int, verdict: Verdict) -> bytes:
+    """Read what is sent; less where the file has become shorter."""
+    spans = verdict.parts or ((verdict.start, verdict.stop),)
+    pieces = []
+    for start, stop in spans:
+        while start < stop:
+            piece = _read_at(descriptor, start, stop - start)
+            if not piece:
+                break
+            pieces.append(piece)
+            start += len(piece)
+    return b"".join(pieces)
+
+
+def _read_ahead(descriptor: int, start: int) -> None:
     """Have the system fetch the beginning of what will be sent, so that sending it does not wait
     for the disk; behind that it reads ahead of itself."""
-    advise = getattr(os, "posix_fadvise", None)
-    if advise is not None:
+    if _ADVISE is not None:
         try:
-            advise(file.fileno(), verdict.start, _AHEAD, os.POSIX_FADV_WILLNEED)
+            _ADVISE(descriptor, start, _AHEAD, os.POSIX_FADV_WILLNEED)
         except OSError:
             pass  # it was a wish
 
@@ -188,18 +196,25 @@ def _make_validators(status: os.stat_result) -> Validators:
     return Validators(etag, min(seconds, _LAST_SECOND), status.st_size)
 
 
-def _guess_type(path: Path) -> str:
+def _guess_type(path: str) -> str:
     """Guess a media type; what is compressed by its own name is of the type of its compression.
 
     The module's tables are asked each time, since programs edit them.
     """
-    media, coding = mimetypes.guess_type(f"/{path.name}")  # the slash keeps it from being a URL
+    # The slash keeps a name from being a URL.
+    media, coding = mimetypes.guess_type(f"/{os.path.basename(path)}")
     if coding is not None:
         media = _CODED_TYPES.get(coding)
     return media or _FALLBACK_TYPE
 
 
 def read_piece(file: BinaryIO, offset: int, size: int) -> bytes:
-    """Read a piece of a file; less than `size` at its end."""
-    file.seek(offset)
-    return file.read(size)
+    """Read a piece of a file; nothing at its end, and at times less than `size` before."""
+    return _read_at(file.fileno(), offset, size)
+
+
+def _read_at(descriptor: int, offset: int, size: int) -> bytes:
+    if hasattr(os, "pread"):
+        return os.pread(descriptor, size, offset)
+    os.lseek(descriptor, offset, os.SEEK_SET)
+    return os.read(descriptor, size)

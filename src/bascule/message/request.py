@@ -10,7 +10,7 @@ import sys
 from collections.abc import Awaitable, Callable, Iterator, Mapping, MutableMapping
 from datetime import datetime
 from types import MappingProxyType
-from typing import Any, Final, TypeVar, cast, overload
+from typing import TYPE_CHECKING, Any, Final, TypeVar, cast, overload
 
 from multidict import CIMultiDict, CIMultiDictProxy, MultiDictProxy, MultiMapping
 from yarl import URL
@@ -21,18 +21,19 @@ from ..wire import hdrs
 from ..wire.conditions import ETag, join_field, parse_etags, parse_range
 from ..wire.cookies import parse_cookies
 from ..wire.fields import find_charset, parse_content_type, parse_date
-from ..wire.forwarded import parse_forwarded
 from ..wire.grammar import HttpVersion, split_target
 from .decompression import MAX_INFLATION, DecodedReader, check_inflation, decode_body
 from .deprecation import warn_deprecated
 from .exceptions import HTTPRequestEntityTooLarge
 from .facade import ProtocolFacade
-from .forms import FileField, FormLimits, FormValue, read_form
 from .handmade import Message, make_by_hand, message_of_head
 from .keys import RequestKey, warn_once_about_str
 from .malformed import blame_peer
-from .multipart import MultipartReader
 from .stream import LooseHeaders, StreamResponse
+
+if TYPE_CHECKING:
+    from .forms import FormValue
+    from .multipart import MultipartReader
 
 __all__ = ["BaseRequest"]
 
@@ -82,7 +83,7 @@ class BaseRequest(MutableMapping[str | RequestKey[Any], Any]):
     _max_inflation = MAX_INFLATION
     _state: dict[str | RequestKey[Any], Any] | None = None
     _read_bytes: bytes | None = None
-    _post: MultiDictProxy[FormValue] | None = None
+    _post: "MultiDictProxy[FormValue] | None" = None
     _rel_url: URL | None = None
     _url: URL | None = None
     _cookies: Mapping[str, str] | None = None
@@ -266,6 +267,8 @@ class BaseRequest(MutableMapping[str | RequestKey[Any], Any]):
     @property
     def forwarded(self) -> tuple[Mapping[str, str], ...]:
         """The elements of all Forwarded fields, the client's own proxy first (RFC 7239)."""
+        from ..wire.forwarded import parse_forwarded
+
         return parse_forwarded(self.headers.getall(hdrs.FORWARDED, []))
 
     @property
@@ -509,7 +512,7 @@ class BaseRequest(MutableMapping[str | RequestKey[Any], Any]):
             blame_peer(exc)
             raise
 
-    async def post(self) -> MultiDictProxy[FormValue]:
+    async def post(self) -> "MultiDictProxy[FormValue]":
         """Read a form, urlencoded or multipart; remembered. Other bodies give an empty one.
 
         Raises:
@@ -517,6 +520,8 @@ class BaseRequest(MutableMapping[str | RequestKey[Any], Any]):
             HTTPBadRequest: it is not a form.
         """
         if self._post is None:
+            from .forms import FormLimits, read_form
+
             limits = FormLimits(self._client_max_size, self._client_max_fields)
             readable = self.method in self.POST_METHODS
             media, parameters = self._parsed_content_type()
@@ -527,13 +532,15 @@ class BaseRequest(MutableMapping[str | RequestKey[Any], Any]):
                 self._guard_content()
         return self._post
 
-    async def multipart(self) -> MultipartReader:
+    async def multipart(self) -> "MultipartReader":
         """Give the reader of a multipart body; `client_max_size` bounds what is read at once of its
         parts, and with `limit_streams` all of it.
 
         Raises:
             HTTPBadRequest: the media type is another one, or names no valid boundary.
         """
+        from .multipart import MultipartReader
+
         limit = self._client_max_size or sys.maxsize
         return MultipartReader(
             self.headers,
@@ -692,7 +699,11 @@ class BaseRequest(MutableMapping[str | RequestKey[Any], Any]):
 
     def _close_files(self) -> None:
         """Close the uploads of a form that was read, at the end of the request."""
-        for value in (self._post or {}).values():
+        if self._post is None:
+            return
+        from .forms import FileField
+
+        for value in self._post.values():
             if isinstance(value, FileField):
                 value.file.close()
 

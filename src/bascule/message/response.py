@@ -178,6 +178,8 @@ class Response(StreamResponse):
         return payload
 
     def _replace_body(self, body: bytes | bytearray | PayloadLike | None) -> None:
+        if self._ended and self._multidict is None:
+            self._multidict = self._build_headers()  # they tell of the body that was sent
         before = self._body
         if not (before is body or before is None or isinstance(before, bytes | bytearray)):
             self._replaced = (*self._replaced, before)
@@ -245,6 +247,9 @@ class Response(StreamResponse):
             or self._status in (204, 304)
             or cls.prepare is not _PREPARE
             or cls.write_eof is not _WRITE_EOF
+            or StreamResponse.write_eof is not _END
+            or "prepare" in self.__dict__
+            or "write_eof" in self.__dict__
             or not reason.isprintable()
             or not (typed is None or typed.isprintable())
         ):
@@ -303,6 +308,8 @@ class Response(StreamResponse):
             and not self._ended
             and cls.prepare is _PREPARE
             and cls.write_eof is _WRITE_EOF
+            and StreamResponse.write_eof is _END
+            and not ("prepare" in self.__dict__ or "write_eof" in self.__dict__)
             and self._has_whole_body()
         )
 
@@ -464,6 +471,7 @@ async def _fail(exc: Exception) -> None:
 # Looked up anew for each answer: users may replace them.
 _PREPARE = Response.prepare
 _WRITE_EOF = Response.write_eof
+_END = StreamResponse.write_eof
 # Whose answers have bodies.
 _PLAIN_METHODS = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 

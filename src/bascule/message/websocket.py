@@ -255,7 +255,9 @@ class WebSocketResponse(StreamResponse):
         if not isinstance(data, str):
             raise TypeError(f"data argument must be str ({type(data)!r})")
         try:
-            await channel.send(WSMsgType.TEXT, data, compress)
+            rest = channel.push(WSMsgType.TEXT, data, compress)
+            if rest is not None:
+                await rest
         except ClientConnectionResetError:
             data.encode("utf-8")  # what cannot be sent in any state is told first
             raise
@@ -265,7 +267,9 @@ class WebSocketResponse(StreamResponse):
         channel = self._opened()
         if not isinstance(data, bytes | bytearray | memoryview):
             raise TypeError(f"data argument must be byte-ish ({type(data)!r})")
-        await channel.send(WSMsgType.BINARY, data, compress)
+        rest = channel.push(WSMsgType.BINARY, data, compress)
+        if rest is not None:
+            await rest
 
     async def send_json(
         self, data: Any, compress: int | None = None, *, dumps: Callable[[Any], str] = json.dumps

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Container, Iterable, Iterator, Mapping, Sized
 from types import MappingProxyType
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..message.exceptions import HTTPMethodNotAllowed, HTTPNotFound
 from ..message.request import BaseRequest
@@ -27,9 +27,10 @@ from .resources import (
     check_name,
 )
 from .routes import AbstractResource, AbstractRoute
-from .static import StaticResource
 from .subapps import MatchedSubAppResource
-from .tables import AbstractRouteDef
+
+if TYPE_CHECKING:
+    from .tables import AbstractRouteDef
 
 _RequestT = TypeVar("_RequestT", bound=BaseRequest)
 
@@ -312,6 +313,8 @@ class UrlDispatcher(AbstractRouter, Mapping[str, AbstractResource]):
         """
         if not prefix.startswith("/"):
             raise AssertionError(prefix)
+        from .static import StaticResource
+
         resource = StaticResource(
             prefix.removesuffix("/"),
             path,
@@ -331,7 +334,7 @@ class UrlDispatcher(AbstractRouter, Mapping[str, AbstractResource]):
         self.register_resource(resource)
         return resource
 
-    def add_routes(self, routes: Iterable[AbstractRouteDef]) -> list[AbstractRoute]:
+    def add_routes(self, routes: "Iterable[AbstractRouteDef]") -> list[AbstractRoute]:
         """Add routes from definitions; give what was added."""
         return [route for definition in routes for route in definition.register(self)]
 

@@ -100,7 +100,8 @@ class PlainResource(Resource):
 
     def __init__(self, path: str, *, name: str | None = None) -> None:
         super().__init__(name=name)
-        assert not path or path.startswith("/")
+        if path and not path.startswith("/"):
+            raise AssertionError(f"A path begins with a slash: {path!r:.200}")
         self._path = path
         # What paths are compared with: the path as registered, behind decoded prefixes.
         self._literal = path

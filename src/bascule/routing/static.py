@@ -1,15 +1,12 @@
 """A directory whose files answer the paths below a prefix."""
 
-import asyncio
 import errno
-import hashlib
-import html
 import os
 import posixpath
 import stat
 from base64 import urlsafe_b64encode
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path, PurePath
 from typing import Any
@@ -17,6 +14,7 @@ from urllib.parse import quote
 
 from yarl import URL
 
+from ..message.disk import run_on_disk
 from ..message.exceptions import HTTPForbidden, HTTPMovedPermanently, HTTPNotFound
 from ..message.files import FileResponse, check_max_ranges, make_wish
 from ..message.lookup import MISSING, Found, Wish, find_file, is_missing
@@ -215,9 +213,7 @@ class StaticResource(PrefixResource):
             None if self._pages.index is None else request.rel_url,
             make_wish(request, 200, self._max_ranges),
         )
-        response: StreamResponse = await asyncio.get_running_loop().run_in_executor(
-            None, self._answer, asked
-        )
+        response: StreamResponse = await run_on_disk(self._answer, asked)
         return response
 
     # -- on the disk, in threads
@@ -237,7 +233,7 @@ class StaticResource(PrefixResource):
             if is_missing(exc):  # it has gone since
                 raise HTTPNotFound from None
             raise
-        found = find_file(path, asked.wish)
+        found = find_file(str(path), asked.wish)
         if found.verdict.status == 404:
             return self._fall_back(asked) or self._respond(path, found)
         return self._respond(path, found)
@@ -260,7 +256,7 @@ class StaticResource(PrefixResource):
         if path is None or url is None:
             return None
         has_slash = url.raw_path.endswith("/")
-        found = find_file(path, wish if has_slash else replace(wish, is_empty=True))
+        found = find_file(str(path), wish if has_slash else wish._replace(is_empty=True))
         if found.verdict.status in (403, 404):
             return None
         if not has_slash:
@@ -276,7 +272,7 @@ class StaticResource(PrefixResource):
         if name is None or not self._pages.falls_back(asked.filename, asked.wish.fields):
             return None
         path = self._locate(name)
-        found = MISSING if path is None else find_file(path, asked.wish)
+        found = MISSING if path is None else find_file(str(path), asked.wish)
         if path is None or found.verdict.status == 404:
             return None
         return self._respond(path, found)
@@ -285,7 +281,7 @@ class StaticResource(PrefixResource):
         response = FileResponse(path, self._chunk_size, max_ranges=self._max_ranges)
         response._adopt(found)
         is_fallback = found.current is not None and self._is_fallback(path)
-        if found.current is not None:
+        if found.current is not None and self._fields.are_any:
             self._fields.add_to(response.headers, found.verdict.status, is_fallback=is_fallback)
         if is_fallback or (self._pages.fallback is not None and found.verdict.status == 404):
             response.headers.add(hdrs.VARY, hdrs.ACCEPT)
@@ -309,6 +305,8 @@ class StaticResource(PrefixResource):
 
     def _list(self, path: Path, asked: "_Asked") -> StreamResponse:
         """Make the page of a directory; links begin with the root path of the application."""
+        import html
+
         if path.is_relative_to(self._directory):
             place = path.relative_to(self._directory).as_posix()
         else:  # behind a symbolic link
@@ -374,6 +372,8 @@ def _show(name: str) -> str:
 @lru_cache(maxsize=256)
 def _digest(path: Path, modified: int, size: int) -> str:
     """Give the digest of a file; it is read again when its time or its size has changed."""
+    import hashlib
+
     with open(path, "rb") as file:
         digest = hashlib.file_digest(file, "sha256").digest()
     return urlsafe_b64encode(digest).decode("ascii")

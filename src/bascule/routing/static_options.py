@@ -82,6 +82,11 @@ class StaticFields:
             raise ValueError(f"max_age must be a number of seconds from 0, got {max_age!r}")
         self._cache_control = "" if max_age is None else f"public, max-age={max_age}"
 
+    @property
+    def are_any(self) -> bool:
+        """Whether there are any."""
+        return bool(self._headers or self._cache_control)
+
     def add_to(self, headers: CIMultiDict[str], status: int, *, is_fallback: bool) -> None:
         """Add the fields to those of an answer.
 

@@ -14,13 +14,16 @@ from websockets.frames import (  # type: ignore[attr-defined]  # apply_mask: tha
 )
 
 from ..wire.frames import (
+    COMPRESSED,
     MAX_CONTROL_SIZE,
+    MAX_LENGTH,
     NO_CODE,
     WebSocketError,
     WSCloseCode,
     WSMessage,
     WSMessageTextBytes,
     WSMsgType,
+    find_plain_frame,
     is_sendable_code,
     read_plain_frame,
 )
@@ -32,12 +35,10 @@ __all__ = ["Assembler"]
 # spun out without end.
 _TINY: Final = 64
 
-# Of a frame, where no limit is set (RFC 6455 section 5.2).
-_MAX_LENGTH: Final = 2**63 - 1
-
 _UTF8 = codecs.getincrementaldecoder("utf-8")
 _TEXT = WSMsgType.TEXT
 _BINARY = WSMsgType.BINARY
+_make = tuple.__new__
 
 
 class Assembler:
@@ -63,8 +64,10 @@ class Assembler:
         "_decode_text",
         "_deflate",
         "_kind",
+        "_limit",
         "_max_fragments",
         "_max_size",
+        "_need",
         "_parser",
         "_parts",
         "_utf8",
@@ -79,12 +82,17 @@ class Assembler:
         max_fragments: int = 1000,
     ) -> None:
         self._max_size = max_size
+        # Most bytes of a message.
+        self._limit = max_size - 1 if max_size else MAX_LENGTH
         self._max_fragments = max_fragments
         self._decode_text = decode_text
         self._deflate = deflate
-        self._buffer = bytearray()
+        # What one read has brought, or, where a frame does not end with it, what was gathered.
+        self._buffer: bytes | bytearray = b""
         # Where the next unread byte of the buffer is.
         self._at = 0
+        # Where a plain frame ends that is not complete yet; nothing is read before that is there.
+        self._need = 0
         self._parser: Generator[None, None, Frame] | None = None
         # The kind of the message whose fragments come; None between messages.
         self._kind: WSMsgType | None = None
@@ -100,8 +108,16 @@ class Assembler:
 
     def feed(self, data: bytes) -> None:
         """Take bytes; `next_message` reads them."""
-        if not self._closed:
-            self._buffer += data
+        if self._closed:
+            return
+        buffer = self._buffer
+        if not buffer:
+            self._buffer = data
+        elif isinstance(buffer, bytearray):
+            buffer += data
+        else:
+            self._buffer = gathered = bytearray(buffer)
+            gathered += data
 
     def next_message(self) -> WSMessage | None:
         """Read on to the end of a message.
@@ -112,12 +128,18 @@ class Assembler:
         Raises:
             WebSocketError: the peer has broken the protocol; nothing is read any more.
         """
+        if len(self._buffer) < self._need:
+            return None
+        self._need = 0
         while not self._closed:
             if self._parser is None and self._kind is None:
-                plain = read_plain_frame(self._buffer, self._at, apply_mask)
-                if plain is not None and not 0 < self._max_size <= len(plain[1]):
-                    opcode, payload, self._at = plain
-                    return self._finish(_TEXT if opcode == 1 else _BINARY, payload)
+                plain = read_plain_frame(
+                    self._buffer, self._at, apply_mask, self._limit, self._deflate is not None
+                )
+                if plain is not None:
+                    return self._take_plain(*plain)
+                if self._awaits_plain():
+                    break
             frame = self._read_frame()
             if frame is None:
                 break
@@ -127,11 +149,46 @@ class Assembler:
         self._forget()
         return None
 
+    def _take_plain(self, opcode: int, data: bytes, end: int) -> WSMessage:
+        """Make a message of a frame that was read by the lane."""
+        if end == len(self._buffer):
+            self._buffer, self._at = b"", 0
+        else:
+            self._at = end
+        if opcode & COMPRESSED:
+            data = self._inflate(data)
+        return self._finish(_BINARY if opcode & 2 else _TEXT, data)
+
+    def _inflate(self, data: bytes) -> bytes:
+        deflate = self._deflate
+        assert deflate is not None  # else the lane takes no compressed frame
+        try:
+            data = deflate.decode_message(data, self._room())
+        except PayloadTooBig as exc:
+            raise self._too_big(exc.size) from exc
+        except ProtocolError as exc:
+            raise self._broken(str(exc)) from exc
+        self._check_size(len(data))
+        return data
+
+    def _awaits_plain(self) -> bool:
+        """Whether a plain frame has begun that may be taken; it is not looked at until it is
+        complete."""
+        span = find_plain_frame(self._buffer, self._at, self._limit, self._deflate is not None)
+        if span is None:
+            return False
+        self._need = span[1] - self._at  # what is in front of it is let go of
+        return True
+
     def _forget(self) -> None:
         """Let go of what was read."""
-        if self._at:
+        if not self._at:
+            return
+        if isinstance(self._buffer, bytearray):
             del self._buffer[: self._at]
-            self._at = 0
+        else:
+            self._buffer = bytearray(memoryview(self._buffer)[self._at :])
+        self._at = 0
 
     # -- frames
 
@@ -175,7 +232,7 @@ class Assembler:
         Compression lengthens what cannot be compressed by a little.
         """
         if not self._max_size:
-            return _MAX_LENGTH
+            return MAX_LENGTH
         room = self._max_size - 1 - len(self._parts)
         if self._deflate is not None:
             room += self._max_size // 1000 + 64
@@ -235,12 +292,13 @@ class Assembler:
         return self._finish(kind, data)
 
     def _finish(self, kind: WSMsgType, data: bytes) -> WSMessage:
+        # Named tuples are made as tuples, since their own constructor is slow.
         if kind is _BINARY:
-            return WSMessage(kind, data, "")
+            return _make(WSMessage, (kind, data, ""))
         if not self._decode_text:
-            return WSMessageTextBytes(kind, data, "")
+            return _make(WSMessageTextBytes, (kind, data, ""))
         try:
-            return WSMessage(kind, data.decode("utf-8"), "")
+            return _make(WSMessage, (kind, data.decode(), ""))
         except UnicodeDecodeError as exc:
             raise self._not_text() from exc
 

@@ -1,7 +1,8 @@
 """A WebSocket over the transport that its request came by."""
 
 import asyncio
-from typing import Any, Protocol
+from collections.abc import Awaitable
+from typing import TYPE_CHECKING, Protocol
 
 from ..channel import Channel, ChannelOptions, ChannelState, ClientConnectionResetError, Payload
 from ..wire.frames import (
@@ -10,10 +11,12 @@ from ..wire.frames import (
     WSMessage,
     WSMsgType,
     dump_close,
+    dump_frame,
     dump_frame_head,
 )
-from .assembler import Assembler
-from .deflate import Deflate
+
+if TYPE_CHECKING:
+    from .deflate import Deflate
 
 __all__ = ["ChannelWire", "SocketChannel"]
 
@@ -82,8 +85,10 @@ class SocketChannel(Channel):
         options: ChannelOptions,
         *,
         subprotocol: str | None = None,
-        deflate: Deflate | None = None,
+        deflate: "Deflate | None" = None,
     ) -> None:
+        from .assembler import Assembler  # loads the websockets library
+
         bits = deflate.window_bits if deflate is not None else 0
         super().__init__(options, subprotocol=subprotocol, compress=bits)
         self._wire = wire
@@ -104,11 +109,20 @@ class SocketChannel(Channel):
     # -- the connection calls
 
     def feed(self, data: bytes) -> None:
-        """Take bytes of the peer."""
+        """Take bytes of the peer; those who wait for the messages they bring run at once."""
         if self._heart is not None:
             self._heart.heard()
         self._assembler.feed(data)
-        self._read_on()
+        if not self._waiters or asyncio.current_task() is not None:
+            self._read_on()
+            return
+        self._woken = woken = []
+        try:
+            self._read_on()
+        finally:
+            self._woken = None
+            for waiter in woken:
+                waiter.go_on()
 
     def lost(self, cause: BaseException) -> None:
         """Take note that the connection is gone."""
@@ -126,14 +140,17 @@ class SocketChannel(Channel):
     def _read_on(self) -> None:
         """Read messages as long as there is room for them, and others have had their turn."""
         try:
+            assembler = self._assembler
             for _ in range(_BATCH):
                 if self._is_full():
                     self._wire.pause_reading()
                     return
-                message = self._assembler.next_message()
+                message = assembler.next_message()
                 if message is None:
                     return
                 self._deliver(message)
+                if not assembler.has_bytes:
+                    return
         except WebSocketError as exc:
             self._fail(exc)
             return
@@ -164,31 +181,33 @@ class SocketChannel(Channel):
 
     # -- writing
 
-    async def _emit(self, kind: WSMsgType, data: Payload, compress: int | None) -> None:
+    def _emit(self, kind: WSMsgType, data: Payload, compress: int | None) -> Awaitable[None] | None:
         if isinstance(data, str):
-            data = data.encode("utf-8")
+            data = data.encode()
         deflate = self._deflate
         if deflate is None or compress == 0 or kind > WSMsgType.BINARY:
-            self._write_frame(kind, bytes(data), False)
+            self._write_frame(kind, data if type(data) is bytes else bytes(data), False)
         else:
-            self._write_frame(kind, deflate.encode_message(kind, data, compress), True)
+            self._write_frame(kind, deflate.encode_message(data, compress), True)
         room = self._wire.room()
-        if room is not None:
-            await asyncio.shield(room)  # others may wait for the same room
+        return asyncio.shield(room) if room is not None else None  # others may wait for the same
 
     def _push_close(self, code: int, reason: bytes) -> None:
         self._write_close(code, reason)
         if self._state is ChannelState.CLOSED:
             self._over()
 
-    def _write_frame(self, kind: int, data: Any, rsv1: bool) -> None:
-        head = dump_frame_head(kind, len(data), rsv1=rsv1)
-        self._meter.bytes_sent += len(head) + len(data)
-        if len(data) <= _JOIN_SIZE:
-            self._wire.write(b"".join((head, data)))
+    def _write_frame(self, kind: int, data: bytes, rsv1: bool) -> None:
+        size = len(data)
+        if size <= _JOIN_SIZE:
+            frame = dump_frame(kind, data, rsv1=rsv1)
+            self._meter.bytes_sent += len(frame)
+            self._wire.write(frame)
         else:
+            head = dump_frame_head(kind, size, rsv1=rsv1)
+            self._meter.bytes_sent += len(head) + size
             self._wire.write(head)
-            self._wire.write(bytes(data))
+            self._wire.write(data)
 
     def _write_close(self, code: int, reason: bytes) -> None:
         try:

@@ -22,15 +22,14 @@ from ..streams import (
     StreamReader,
 )
 from ..wire.grammar import BadRequest
-from ..wire.head import HeadReader, dump_head, status_line
-from ..wire.lane import Lane
+from ..wire.head import HeadReader, dump_head, find_plain_end, status_line
+from ..wire.lane import CHUNKED, Lane
 from .channel import SocketChannel
 from .complaints import Complaints
 from .cycle import JOIN_SIZE, Cycle
-from .deflate import DeflateSettings
-from .options import ConnectionOptions
+from .options import ConnectionOptions, DeflateSettings
 from .rates import BodyRate
-from .referee import Counted, Decoder, judge
+from .referee import Chunked, Counted, Decoder, judge
 from .refusals import dump_refusal
 from .sendfile import CannotSend, FileSender, has_sendfile
 
@@ -371,6 +370,11 @@ class Connection(asyncio.Protocol):
                     self._take_up(head, EMPTY_PAYLOAD, None, rest)
                     return
                 body = StreamReader(owner.options.read_bufsize, source=self)
+                if length == CHUNKED:
+                    fields = block.count(b"\r\n")
+                    chunked = Chunked(owner.options.limits, head_fields=fields, head_size=end)
+                    self._take_up(head, body, chunked, data[end:])
+                    return
                 if len(data) - end < length:
                     self._take_up(head, body, Counted(length), data[end:])
                     return
@@ -382,15 +386,16 @@ class Connection(asyncio.Protocol):
     def _read_any_head(self, data: bytes) -> None:
         """Read a head that may be of any kind, and in pieces."""
         limits = self._owner.options.limits
-        if self._reader is None:
-            self._reader = HeadReader(limits)
-        if not self._reader:
-            self._since = self._owner.now()
         try:
-            complete = self._reader.feed(data)
-            if complete is None:
-                return
-            incoming = judge(complete[0], limits)
+            end = find_plain_end(data, limits) if self._reader is None else -1
+            if end < 0:
+                complete = self._gather(data)
+                if complete is None:
+                    return
+                whole, rest = complete
+            else:
+                whole, rest = data[:end], data[end:]
+            incoming = judge(whole, limits)
         except BadRequest as exc:
             self._refuse(exc)
             return
@@ -402,13 +407,27 @@ class Connection(asyncio.Protocol):
             version=framing.version,
             scheme=self._scheme,
             keep_alive=framing.keep_alive,
+            is_plain=framing.is_plain,
         )
         self._continue = framing.expect_continue and framing.has_body
         decoder = incoming.decoder
         body: StreamReader = EMPTY_PAYLOAD
         if decoder is not None:
             body = StreamReader(self._owner.options.read_bufsize, source=self)
-        self._take_up(head, body, decoder, complete[1])
+        self._take_up(head, body, decoder, rest)
+
+    def _gather(self, data: bytes) -> tuple[bytes, bytes] | None:
+        """Take a piece of a head; give the head and what came behind it, once it is complete.
+
+        Raises:
+            BadRequest: as `HeadReader.feed` does.
+        """
+        reader = self._reader
+        if reader is None:
+            reader = self._reader = HeadReader(self._owner.options.limits)
+        if not reader:
+            self._since = self._owner.now()
+        return reader.feed(data)
 
     def _take_up(
         self, head: Head, body: StreamReader, decoder: Decoder | None, rest: bytes
@@ -675,6 +694,7 @@ class Connection(asyncio.Protocol):
         """Answer a head that is not served, and end the connection."""
         self._complain(exc.detail)
         self._owner.requests_count += 1
+        self.phase = Phase.FAREWELL  # whatever comes behind it is unread
         self._answer_refusal(exc)
 
     def _answer_refusal(self, exc: BadRequest) -> None:
@@ -788,6 +808,24 @@ class Connection(asyncio.Protocol):
         """Call back at the end of this step of the event loop."""
         self._owner.at_step_end(callback)
 
+    def end_plain(self, cycle: Cycle) -> bytes | None:
+        """Give what ends the head of an answer with a Date where `write_plain` would write it."""
+        if (
+            self.phase is not Phase.TURN
+            or self._room is not None
+            or self._condemned
+            or self._is_unkept
+            or self._half_closed
+            or not cycle.goes_on
+        ):
+            return None
+        owner = self._owner
+        second = int(time())
+        if second != owner.second:
+            owner.turn_to(second)
+        cycle.date = owner.date
+        return owner.ending
+
     def room(self) -> asyncio.Future[None] | None:
         """Give what to await before more is written; None when there is room."""
         if self._room is not None and self._room.cancelled():  # with the task that awaited it
@@ -818,12 +856,20 @@ class Connection(asyncio.Protocol):
             ClientConnectionResetError: the connection is lost, or closing.
             OSError: the file cannot be read.
         """
-        transport = await self._wait_until_written()
+        transport = self._transport
+        if transport is None or transport.is_closing():
+            raise _closing()
+        if transport.get_write_buffer_size():
+            await self._wait_until_written(transport)
         sock = transport.get_extra_info("socket")
-        sender = self._sender = FileSender(sock, prefix, file, offset, count)
+        sender = FileSender(sock, prefix, file, offset, count)
         self._written += sender.left
         try:
-            return await sender.run()
+            sent = sender.send_now()
+            if sent is None:
+                self._sender = sender
+                sent = await sender.run()
+            return sent
         except CannotSend:
             return None
         except (ConnectionError, TimeoutError) as exc:
@@ -834,22 +880,17 @@ class Connection(asyncio.Protocol):
             self._written -= sender.left
             self._sender = None
 
-    async def _wait_until_written(self) -> asyncio.Transport:
+    async def _wait_until_written(self, transport: asyncio.Transport) -> None:
         """Wait until the transport has nothing more to write; uvloop writes later as a rule."""
-        transport = self._transport
-        if transport is None or transport.is_closing():
-            raise _closing()
-        if transport.get_write_buffer_size():
-            transport.set_write_buffer_limits(high=0)
-            try:
-                while (room := self.room()) is not None:
-                    await asyncio.shield(room)
-            finally:
-                if not transport.is_closing():
-                    transport.set_write_buffer_limits()
+        transport.set_write_buffer_limits(high=0)
+        try:
+            while (room := self.room()) is not None:
+                await asyncio.shield(room)
+        finally:
+            if not transport.is_closing():
+                transport.set_write_buffer_limits()
         if transport.is_closing():
             raise _closing()
-        return transport
 
     def cut(self, cause: BaseException) -> None:
         """Drop the connection now."""

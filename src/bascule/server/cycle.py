@@ -5,7 +5,7 @@ import socket
 import struct
 import time
 from collections.abc import Awaitable, Callable
-from typing import Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from ..channel import ChannelOptions
 from ..exchange import (
@@ -26,8 +26,11 @@ from ..wire.grammar import HttpVersion10, HttpVersion11
 from ..wire.handshake import check_handshake, dump_accept, parse_extensions
 from ..wire.head import Role, check_fields, dump_head, find_role, status_line
 from .channel import ChannelWire, SocketChannel
-from .deflate import Deflate, DeflateSettings, negotiate
+from .options import DeflateSettings
 from .sendfile import descriptor_of
+
+if TYPE_CHECKING:
+    from .deflate import Deflate
 
 __all__ = ["JOIN_SIZE", "Cycle", "Wire"]
 
@@ -73,6 +76,10 @@ class Wire(ChannelWire, Protocol):
             False where something does: nothing was written; else what to await for room, None
             when there is.
         """
+
+    def end_plain(self, cycle: "Cycle") -> bytes | None:
+        """Give what ends the head of an answer to a cycle, which learns its date: the fields of a
+        server, and the empty line; None where `write_plain` would not write the answer."""
 
     @property
     def deflate_settings(self) -> DeflateSettings:
@@ -156,7 +163,7 @@ class Cycle(Exchange):
     ) -> Awaitable[None] | None:
         """Write head and body at once, where nothing else is to be thought of."""
         if self.head.version is not HttpVersion11 or self._state is not State.OPEN:
-            return super().answer_plain(status, reason, content_type, body)
+            return self._answer_with_fields(status, reason, content_type, body)
         size = len(body)
         if content_type is not None:
             described = f"Content-Type: {content_type}\r\nContent-Length: {size}"
@@ -167,18 +174,28 @@ class Cycle(Exchange):
         start = f"HTTP/1.1 {status} {reason}\r\n{described}\r\n"
         room = self._wire.write_plain(self, start.encode("utf-8", "surrogateescape"), body)
         if room is False:
-            return super().answer_plain(status, reason, content_type, body)
+            return self._answer_with_fields(status, reason, content_type, body)
         self._state = State.ENDED
         self.status = status
         return None if room is None else asyncio.shield(room)
+
+    def _answer_with_fields(
+        self, status: int, reason: str, content_type: str | None, body: bytes
+    ) -> Awaitable[None] | None:
+        self.date = dump_date(time.time())  # of the fields, whenever they are asked for
+        return super().answer_plain(status, reason, content_type, body)
 
     def answer_listed(
         self, status: int, reason: str, fields: list[tuple[str, str]], body: bytes
     ) -> Awaitable[None] | None:
         """Write head and body at once, where nothing else is to be thought of."""
-        if self.head.version is HttpVersion11 and self._state is State.OPEN:
+        is_new = self.head.version is HttpVersion11
+        if (is_new or self.goes_on) and self._state is State.OPEN:
             lines = "".join([f"{name}: {value}\r\n" for name, value in fields])
-            start = f"HTTP/1.1 {status} {reason}\r\n{lines}".encode("utf-8", "surrogateescape")
+            kept = "" if is_new else "Connection: keep-alive\r\n"  # as 1.0 has to be told
+            start = f"HTTP/1.1 {status} {reason}\r\n{lines}{kept}".encode(
+                "utf-8", "surrogateescape"
+            )
             room = self._wire.write_plain(self, start, body, is_dated=True)
             if room is not False:
                 self._state = State.ENDED
@@ -215,6 +232,55 @@ class Cycle(Exchange):
         if wire.addresses is None:
             wire.addresses = super().addresses
         return wire.addresses
+
+    async def answer_file(
+        self, fields: list[tuple[str, str]], file: Any, offset: int, count: int
+    ) -> bool | None:  # Any: see `send_file`
+        """Send a whole answer of the status 200 with part of a file, where nothing else is to be
+        thought of; says on the wire what `start`, `send_file` and `write_eof` would.
+
+        Args:
+            fields: printable; with a Content-Length, which is `count`, and but for the fields of a
+                server all that there are.
+            file: as of `send_file`.
+            offset: likewise.
+            count: likewise.
+
+        Returns:
+            None where it does not go so: nothing was sent. False when the system cannot send the
+            file: the head was sent. True when all is done.
+
+        Raises:
+            what `send_file` raises.
+        """
+        if (
+            self._state is not State.OPEN
+            or self.head.version is not HttpVersion11
+            or not self._can_send(file, offset, count)
+        ):
+            return None
+        ending = self._wire.end_plain(self)
+        if ending is None:
+            return None
+        lines = "".join([f"{name}: {value}\r\n" for name, value in fields])
+        prefix = f"HTTP/1.1 200 OK\r\n{lines}".encode("utf-8", "surrogateescape") + ending
+        self.status = 200
+        self._framing = BodyFraming.LENGTH
+        self._remaining = count
+        self._state = State.SENDING
+        try:
+            sent = await self._wire.send_file(prefix, file.fileno(), offset, count)
+        except asyncio.CancelledError:
+            self.abort(RuntimeError("Sending a file was cancelled"))
+            raise
+        except BaseException as exc:  # how much has left is not known: nothing can follow
+            self.abort(exc)
+            raise
+        self.bytes_sent += len(prefix) + (sent or 0)
+        self._remaining -= sent or 0
+        if self._state is State.SENDING:  # the peer may have left just now
+            self._state = State.STARTED if self._remaining else State.ENDED
+        return sent is not None
 
     def take(self, data: bytes) -> Awaitable[None] | None:
         """Take a piece of the body, to leave with others: by the end of this step of the loop, at
@@ -304,11 +370,13 @@ class Cycle(Exchange):
         self._wire.switch(channel)
         return channel
 
-    def _negotiate(self, options: ChannelOptions) -> Deflate | None:
+    def _negotiate(self, options: ChannelOptions) -> "Deflate | None":
         """Find out once what compression can be agreed on."""
         if not options.compress:
             return None
         if self._agreed is None:
+            from .deflate import negotiate  # loads the websockets library
+
             offers = parse_extensions(self.head.fields)
             self._agreed = (negotiate(offers, self._wire.deflate_settings),)
         return self._agreed[0]

@@ -3,7 +3,7 @@
 import sys
 import zlib
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from websockets.exceptions import NegotiationError, PayloadTooBig, ProtocolError
@@ -15,6 +15,7 @@ from websockets.extensions.permessage_deflate import (
 from websockets.frames import CTRL_OPCODES, Frame, Opcode
 
 from ..wire.handshake import Extension
+from .options import DeflateSettings
 
 # What a sender takes off the end of a message (RFC 7692 section 7.2.1).
 _TAIL = b"\x00\x00\xff\xff"
@@ -24,22 +25,6 @@ _TAIL = b"\x00\x00\xff\xff"
 _MAX_STREAMS = 32
 
 __all__ = ["Deflate", "DeflateSettings", "negotiate"]
-
-
-@dataclass(frozen=True, slots=True)
-class DeflateSettings:
-    """Memory that compression may take, on both sides.
-
-    The defaults are those that websockets has measured to save nine tenths of zlib's memory for a
-    few percent of size: a compressor of 32 KiB, and 4 KiB of window to inflate with.
-
-    Attributes:
-        window_bits: of what is sent, 9 to 15; the client is asked to keep to the same.
-        memory_level: of zlib's compressor, 1 to 9.
-    """
-
-    window_bits: int = 12
-    memory_level: int = 5
 
 
 def negotiate(offers: Iterable[Extension], settings: DeflateSettings) -> "Deflate | None":
@@ -80,7 +65,7 @@ class Deflate(Coder):
         self._inflater: _Inflater | None = None
         # Whether the message whose frames come is compressed.
         self._inflating = False
-        self._encoder: PerMessageDeflate | None = None
+        self._deflater: Any = None  # Any: zlib does not name the type of its compressors
 
     def decode(self, frame: Frame, *, max_size: int | None = None) -> Frame:
         """Inflate a frame; plain ones and those of control stay as they are.
@@ -102,31 +87,35 @@ class Deflate(Coder):
         data = self._inflater.inflate(frame.data, frame.fin, max_size)
         return replace(frame, data=data, rsv1=False)
 
-    def encode_message(self, opcode: int, data: Any, window_bits: int | None = None) -> Any:
+    def decode_message(self, data: bytes, max_size: int) -> bytes:
+        """Inflate the only frame of a compressed message; see `decode`."""
+        inflater = self._inflater
+        if inflater is None or self._fresh_in:
+            inflater = self._inflater = _Inflater(self._bits_in)
+        return inflater.inflate(data, True, max_size)
+
+    def encode_message(self, data: Any, window_bits: int | None = None) -> bytes:
         """Compress a whole message.
 
         Args:
-            opcode: TEXT or BINARY.
             data: a buffer.
             window_bits: for this message, where not the agreed ones; no more than those are used.
-
-        Returns:
-            a buffer.
         """
         if window_bits is not None and window_bits < self.window_bits:
-            encoder = self._make_encoder(True, max(window_bits, 9))
+            deflater = self._make_deflater(max(window_bits, 9))
             # The next message must not refer to what this compressor has not seen.
-            self._encoder = None
+            self._deflater = None
         else:
-            encoder = self._encoder or self._make_encoder(self._fresh_out, self.window_bits)
-            self._encoder = encoder
+            deflater = self._deflater or self._make_deflater(self.window_bits)
+            self._deflater = None if self._fresh_out else deflater
         if isinstance(data, memoryview) and not data.c_contiguous:
             data = data.tobytes()
-        return encoder.encode(Frame(Opcode(opcode), data)).data
+        made: bytes = deflater.compress(data) + deflater.flush(zlib.Z_SYNC_FLUSH)
+        return made[: -len(_TAIL)]
 
-    def _make_encoder(self, fresh: bool, window_bits: int) -> PerMessageDeflate:
-        settings = {"memLevel": self._settings.memory_level, "level": zlib.Z_DEFAULT_COMPRESSION}
-        return PerMessageDeflate(True, fresh, 15, window_bits, settings)
+    def _make_deflater(self, window_bits: int) -> Any:
+        settings = self._settings
+        return zlib.compressobj(settings.level, zlib.DEFLATED, -window_bits, settings.memory_level)
 
 
 class _Inflater:
@@ -153,25 +142,34 @@ class _Inflater:
             ProtocolError: it is not compressed data.
         """
         rest = bytes(data) + _TAIL if final else bytes(data)
-        made = bytearray()
-        streams = 0
+        # zlib takes 0 for no limit, and nothing that is longer than memory.
+        room = 0 if max_size is None else min(max_size + 1, sys.maxsize)
         try:
-            while rest:
+            first = self._stream.decompress(rest, room)
+        except zlib.error as exc:
+            raise ProtocolError("decompression failed") from exc
+        if max_size is not None and len(first) > max_size:
+            raise PayloadTooBig(None, max_size)
+        return first if not self._stream.eof else self._go_on(first, max_size)
+
+    def _go_on(self, first: bytes, max_size: int | None) -> bytes:
+        """Inflate the streams behind a block that was marked as the last."""
+        made = bytearray(first)
+        streams = 1
+        try:
+            while self._stream.eof:
+                rest = self._stream.unused_data
+                window = bytes(made[-(1 << self._bits) :])
+                self._stream = zlib.decompressobj(-self._bits, zdict=window)
+                if not rest or rest == _TAIL:  # its sender has left out the empty block in front
+                    break
                 streams += 1
                 if streams > _MAX_STREAMS:
                     raise ProtocolError("too many final blocks in one frame")
-                # zlib takes 0 for no limit, and nothing that is longer than memory.
                 room = 0 if max_size is None else min(max_size - len(made) + 1, sys.maxsize)
                 made += self._stream.decompress(rest, room)
                 if max_size is not None and len(made) > max_size:
                     raise PayloadTooBig(None, max_size)
-                if not self._stream.eof:
-                    break
-                rest = self._stream.unused_data
-                if rest == _TAIL:  # its sender has left out the empty block in front
-                    rest = b""
-                window = bytes(made[-(1 << self._bits) :])
-                self._stream = zlib.decompressobj(-self._bits, zdict=window)
         except zlib.error as exc:
             raise ProtocolError("decompression failed") from exc
         return bytes(made)

@@ -8,15 +8,13 @@ boundary: what it must produce is an `Incoming`.
 from dataclasses import dataclass
 from typing import Protocol
 
-import h11
-
 from ..exchange import RawFields
 from ..streams import StreamReader
 from ..wire.chunks import ChunkDecoder
 from ..wire.grammar import BadRequest, Framing, check_head, frame_request
 from ..wire.head import HeadLimits
 
-__all__ = ["Counted", "Decoder", "Incoming", "judge"]
+__all__ = ["Chunked", "Counted", "Decoder", "Incoming", "judge"]
 
 
 class Decoder(Protocol):
@@ -54,6 +52,8 @@ def judge(head: bytes, limits: HeadLimits) -> Incoming:
     Raises:
         BadRequest: with h11's status hint where h11 objects.
     """
+    import h11  # loaded by the first message that needs it
+
     check_head(head)
     connection = h11.Connection(h11.SERVER, max_incomplete_event_size=limits.max_head_size)
     try:
@@ -63,21 +63,21 @@ def judge(head: bytes, limits: HeadLimits) -> Incoming:
         raise BadRequest(exc.error_status_hint, _tell(exc)) from exc
     if not isinstance(request, h11.Request):
         raise BadRequest(400, "Bad request line")
-    method, target = request.method, request.target
-    framing = frame_request(method, target, request.http_version, request.headers)
+    method, target, fields = request.method, request.target, request.headers.raw_items()
+    framing = frame_request(method, target, request.http_version, fields)
     return Incoming(
-        method=method.decode("ascii"),
-        target=target.decode("ascii"),
-        raw_fields=request.headers.raw_items(),
-        framing=framing,
-        decoder=_decoder(framing, limits, head),
+        method.decode("ascii"),
+        target.decode("ascii"),
+        fields,
+        framing,
+        _decoder(framing, limits, head),
     )
 
 
 def _decoder(framing: Framing, limits: HeadLimits, head: bytes) -> Decoder | None:
     if framing.chunked:
         fields = head.count(b"\r\n") - 2  # without the request line and the empty one
-        return _Chunked(ChunkDecoder(limits, head_fields=fields, head_size=len(head)))
+        return Chunked(limits, head_fields=fields, head_size=len(head))
     return Counted(framing.content_length) if framing.content_length else None
 
 
@@ -110,15 +110,15 @@ class Counted:
         return data[unread:]
 
 
-class _Chunked:
-    """A body in chunks."""
+class Chunked:
+    """A body in chunks; see `ChunkDecoder` for the arguments."""
 
     __slots__ = ("_decoder",)
 
     unread = None
 
-    def __init__(self, decoder: ChunkDecoder) -> None:
-        self._decoder = decoder
+    def __init__(self, limits: HeadLimits, *, head_fields: int, head_size: int) -> None:
+        self._decoder = ChunkDecoder(limits, head_fields=head_fields, head_size=head_size)
 
     def feed(self, data: bytes, body: StreamReader | None) -> bytes | None:
         pieces, ends, rest = self._decoder.feed(data)

@@ -21,13 +21,16 @@ _CANNOT: Final = frozenset(
 )
 
 
+_HAS_SENDFILE: Final = hasattr(os, "sendfile")
+
+
 class CannotSend(Exception):
     """The system does not send this file to this socket; nothing of it was sent."""
 
 
 def has_sendfile() -> bool:
     """Say whether the system can do it at all."""
-    return hasattr(os, "sendfile")
+    return _HAS_SENDFILE
 
 
 def descriptor_of(file: Any) -> int | None:  # Any: what a caller says is a file
@@ -44,9 +47,9 @@ def descriptor_of(file: Any) -> int | None:  # Any: what a caller says is a file
 class FileSender:
     """One sending, from its first byte to the last that the system has taken.
 
-    The socket of a transport is not for others to watch, so that a second descriptor of it is made
-    and closed again. The event loop takes a step whenever the peer has made room; no task wakes up
-    before the end.
+    What the system takes at once is sent by the transport's own descriptor. That is not for others
+    to watch, so that where more is left a second descriptor is made, and closed again. The event
+    loop takes a step whenever the peer has made room; no task wakes up before the end.
 
     Args:
         sock: of the transport; nobody else may write to it meanwhile.
@@ -59,20 +62,27 @@ class FileSender:
         left: bytes not sent yet, those of the prefix among them.
     """
 
-    __slots__ = ("_done", "_file", "_loop", "_offset", "_prefix", "_socket", "_start", "left")
+    __slots__ = ("_descriptor", "_done", "_file", "_offset", "_prefix", "_start", "left")
 
     def __init__(self, sock: Any, prefix: bytes, file: int, offset: int, count: int) -> None:
         # Any: a socket, or what stands for it in asyncio and uvloop
-        self._loop = asyncio.get_running_loop()
-        self._socket = socket.socket(
-            sock.family, sock.type, sock.proto, fileno=os.dup(sock.fileno())
-        )
-        self._socket.setblocking(False)  # whatever the program's default is
+        self._descriptor: int = sock.fileno()
         self._prefix = prefix
         self._file = file
         self._start = self._offset = offset
         self.left = len(prefix) + count
         self._done: asyncio.Future[None] | None = None
+
+    def send_now(self) -> int | None:
+        """Send what the system takes at once.
+
+        Returns:
+            what `run` does; None when more is left, which is for `run`.
+
+        Raises:
+            as `run` does.
+        """
+        return self._offset - self._start if self._advance() else None
 
     async def run(self) -> int:
         """Send everything; what was sent when it is cancelled is not told.
@@ -84,15 +94,17 @@ class FileSender:
             CannotSend: another way has to be taken; the prefix was sent.
             OSError: a connection error, or the file cannot be read.
         """
+        loop = asyncio.get_running_loop()
+        descriptor = self._descriptor = os.dup(self._descriptor)
         try:
-            if not self._advance():
-                self._done = self._loop.create_future()
-                self._loop.add_writer(self._socket, self._go_on)
+            self._done = loop.create_future()
+            loop.add_writer(descriptor, self._go_on)
+            try:
                 await self._done
+            finally:
+                loop.remove_writer(descriptor)
         finally:
-            if self._done is not None:
-                self._loop.remove_writer(self._socket)
-            self._socket.close()
+            os.close(descriptor)
         return self._offset - self._start
 
     def stop(self, cause: BaseException) -> None:
@@ -114,7 +126,7 @@ class FileSender:
         """Send what the socket takes now; give whether that was all there is."""
         try:
             if self._prefix:
-                sent = self._socket.send(self._prefix, _MORE)
+                sent = _send_more(self._descriptor, self._prefix)
                 self._prefix = self._prefix[sent:]
                 self.left -= sent
             return not self._prefix and self._send_piece()
@@ -124,7 +136,7 @@ class FileSender:
     def _send_piece(self) -> bool:
         size = min(self.left, _STEP)
         try:
-            sent = os.sendfile(self._socket.fileno(), self._file, self._offset, size)
+            sent = os.sendfile(self._descriptor, self._file, self._offset, size)
         except OSError as exc:
             if exc.errno in _CANNOT and self._offset == self._start:
                 raise CannotSend(str(exc)) from exc
@@ -132,3 +144,18 @@ class FileSender:
         self._offset += sent
         self.left -= sent
         return self.left == 0 or sent == 0  # nothing comes of a file that ends here
+
+
+def _send_more(descriptor: int, data: bytes) -> int:
+    """Send bytes that more will follow; give how many the socket has taken.
+
+    Raises:
+        OSError: as `socket.send` does; BlockingIOError when it takes none.
+    """
+    sock = socket.SocketType(fileno=descriptor)
+    try:
+        if socket.getdefaulttimeout() is not None:  # the program's, for sockets that are made
+            sock.settimeout(0)
+        return sock.send(data, _MORE)
+    finally:
+        sock.detach()  # the descriptor stays the transport's

@@ -190,7 +190,8 @@ class TestClientFactory:
         Raises:
             ValueError: `app` is neither.
         """
-        assert not args, "args should be empty"
+        if args:
+            raise AssertionError("args should be empty")
         if isinstance(app, BaseTestServer):
             server = app
         elif callable(app):

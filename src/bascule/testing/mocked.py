@@ -101,7 +101,7 @@ def make_mocked_request(
         client_max_fields=client_max_fields,
         scheme="https" if sslcontext else "http",
     )
-    values = {} if match_info is _NOT_GIVEN else match_info
+    values = {} if match_info is _NOT_GIVEN else dict(match_info)
     request._match_info = found = UrlMappingMatchInfo(values, mock.Mock())
     found.add_app(_make_app() if app is None else app)
     return cast("Request", request)

@@ -89,8 +89,10 @@ class BaseTestServer(ABC):
         Raises:
             AssertionError: it is not running.
         """
-        assert self.runner is not None, "The server is not started"
-        assert self.runner.server is not None, "The server is closed"
+        if self.runner is None:
+            raise AssertionError("The server is not started")
+        if self.runner.server is None:
+            raise AssertionError("The server is closed")
         return self.runner.server
 
     async def start_server(
@@ -161,11 +163,13 @@ class BaseTestServer(ABC):
         Raises:
             AssertionError: it is not running, or `path` is an absolute URL.
         """
-        assert self._root is not None, "The server is not running"
+        if self._root is None:
+            raise AssertionError("The server is not running")
         url = URL(path)
         if self.skip_url_asserts:
             return URL(f"{self._root}{path}")
-        assert not url.absolute, f"A path was expected, not {url!r}"
+        if url.absolute:
+            raise AssertionError(f"A path was expected, not {url!r}")
         return self._root.join(url)
 
     async def close(self) -> None:

@@ -4,9 +4,9 @@ import codecs
 import re
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
-from email.utils import formatdate, parsedate_to_datetime
 from encodings import normalize_encoding
 from encodings.aliases import aliases
+from time import gmtime
 
 __all__ = [
     "dump_content_type",
@@ -20,6 +20,9 @@ __all__ = [
 ]
 
 _last_date: tuple[int, str] = (-1, "")
+# In dates (RFC 9110 section 5.6.7), whatever the locale.
+_WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 # token or quoted-string after the "=" (RFC 9110 section 5.6.6); possessive, hence linear.
 _PARAMETER = re.compile(
@@ -52,14 +55,22 @@ def dump_date(seconds: float) -> str:
     global _last_date
     second = int(seconds)
     if _last_date[0] != second:
-        _last_date = (second, formatdate(second, usegmt=True))
+        _last_date = (second, _write_date(second))
     return _last_date[1]
+
+
+def _write_date(second: int) -> str:
+    year, month, day, hour, minute, rest, weekday = gmtime(second)[:7]
+    name = _WEEKDAYS[weekday]
+    return f"{name}, {day:02} {_MONTHS[month - 1]} {year:04} {hour:02}:{minute:02}:{rest:02} GMT"
 
 
 def parse_date(value: str | None) -> datetime | None:
     """Read an HTTP date as an aware time in UTC; None when absent or not a date."""
     if value is None:
         return None
+    from email.utils import parsedate_to_datetime
+
     try:
         date = parsedate_to_datetime(value)
         return date.replace(tzinfo=UTC) if date.tzinfo is None else date.astimezone(UTC)

@@ -9,7 +9,9 @@ from typing import Any, Final, NamedTuple
 __all__ = [
     "CLOSED",
     "CLOSING",
+    "COMPRESSED",
     "MAX_CONTROL_SIZE",
+    "MAX_LENGTH",
     "NO_CODE",
     "Unmask",
     "WSCloseCode",
@@ -19,7 +21,9 @@ __all__ = [
     "WebSocketError",
     "cut_reason",
     "dump_close",
+    "dump_frame",
     "dump_frame_head",
+    "find_plain_frame",
     "is_sendable_code",
     "make_message",
     "read_plain_frame",
@@ -27,6 +31,8 @@ __all__ = [
 
 # Bytes of a control frame's payload (RFC 6455 section 5.5).
 MAX_CONTROL_SIZE: Final = 125
+# Bytes of a frame's payload (RFC 6455 section 5.2).
+MAX_LENGTH: Final = 2**63 - 1
 # What stands for a close frame without a code (RFC 6455 section 7.1.5); never on the wire.
 NO_CODE: Final = 1005
 
@@ -166,29 +172,87 @@ def dump_frame_head(opcode: int, size: int, *, rsv1: bool = False) -> bytes:
     return _LONG.pack(first, 127, size)
 
 
+def dump_frame(opcode: int, data: bytes, *, rsv1: bool = False) -> bytes:
+    """Write an unmasked final frame in one piece."""
+    size = len(data)
+    if size < 126:
+        return bytes((0xC0 | opcode if rsv1 else 0x80 | opcode, size)) + data
+    return dump_frame_head(opcode, size, rsv1=rsv1) + data
+
+
+# The bit of a frame's first byte that says that its payload is compressed (RFC 7692 section 6).
+COMPRESSED: Final = 0x40
+
+# First bytes of frames that are final, and text or binary.
+_PLAIN_FIRST: Final = (0x81, 0x82)
+_CODED_FIRST: Final = (0x81, 0x82, 0x81 | COMPRESSED, 0x82 | COMPRESSED)
+
 # Puts a mask on a payload, or takes it off: payload and key, each a buffer, to bytes.
 Unmask = Callable[[Any, Any], bytes]
 
 
-def read_plain_frame(buffer: bytearray, at: int, unmask: Unmask) -> tuple[int, bytes, int] | None:
+def read_plain_frame(
+    buffer: bytes | bytearray,
+    at: int,
+    unmask: Unmask,
+    limit: int = MAX_LENGTH,
+    compressed: bool = False,
+) -> tuple[int, bytes, int] | None:
     """Read a plain frame that is complete: the lane beside the full parser.
 
-    A frame is taken if it is final, text or binary, masked, and has no reserved bit set.
+    A frame is taken if it is final, text or binary, masked, and has no reserved bit set but that
+    of compression, where it may be.
 
     Args:
         buffer: where it is.
         at: where it begins.
-        unmask: for payloads of more than 125 bytes.
+        unmask: takes the mask off.
+        limit: most bytes that a payload has.
+        compressed: frames may be compressed.
 
     Returns:
-        its opcode, its payload, and where it ends; None for any other frame.
+        its opcode, with `COMPRESSED` added where it is that, its payload, and where it ends; None
+        for any other frame.
+    """
+    have = len(buffer)
+    start = at + 6
+    if have < start:
+        return None
+    first = buffer[at]
+    size = buffer[at + 1] ^ 0x80
+    if size > 125:
+        span = find_plain_frame(buffer, at, limit, compressed)
+        if span is None or span[1] > have:
+            return None
+        start, end = span
+        with memoryview(buffer) as whole, whole[start:end] as payload:
+            return first & 0x4F, unmask(payload, buffer[start - 4 : start]), end
+    end = start + size
+    if have < end or size > limit or first not in (_CODED_FIRST if compressed else _PLAIN_FIRST):
+        return None
+    return first & 0x4F, unmask(buffer[start:end], buffer[start - 4 : start]), end
+
+
+def find_plain_frame(
+    buffer: bytes | bytearray, at: int, limit: int = MAX_LENGTH, compressed: bool = False
+) -> tuple[int, int] | None:
+    """Find out where the payload of a plain frame is, by a head that is complete.
+
+    Args:
+        buffer: where it is.
+        at: where it begins.
+        limit: most bytes that a payload has.
+        compressed: frames may be compressed.
+
+    Returns:
+        start and stop of the payload, which may not be there yet; None for other frames than
+        `read_plain_frame` takes.
     """
     have = len(buffer) - at
     if have < 6:
         return None
-    first = buffer[at]
     size = buffer[at + 1] ^ 0x80  # past 127 where it is not masked
-    if (first != 0x81 and first != 0x82) or size > 127:
+    if size > 127 or buffer[at] not in (_CODED_FIRST if compressed else _PLAIN_FIRST):
         return None
     start = at + 6
     if size == 126:
@@ -197,12 +261,4 @@ def read_plain_frame(buffer: bytearray, at: int, unmask: Unmask) -> tuple[int, b
     elif size == 127:
         start += 8
         size = int.from_bytes(buffer[at + 2 : at + 10], "big")
-    end = start + size
-    if len(buffer) < end:
-        return None
-    key = buffer[start - 4 : start]
-    if size > MAX_CONTROL_SIZE:
-        return first & 0x0F, unmask(buffer[start:end], key), end
-    mask = int.from_bytes(key * (size // 4 + 1), "little") & ((1 << (size * 8)) - 1)
-    data = int.from_bytes(buffer[start:end], "little") ^ mask
-    return first & 0x0F, data.to_bytes(size, "little"), end
+    return (start, start + size) if have >= start - at and size <= limit else None

@@ -7,8 +7,7 @@ to it: the patterns of the two kinds of lines and the tables are public for that
 """
 
 import re
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Set
 from ipaddress import IPv6Address
 from typing import NamedTuple
 
@@ -59,8 +58,7 @@ class BadRequest(Exception):
         self.detail = detail
 
 
-@dataclass(frozen=True, slots=True)
-class Framing:
+class Framing(NamedTuple):
     """What a request head says of its body and of its connection (RFC 9112 sections 6 and 9).
 
     Attributes:
@@ -70,6 +68,7 @@ class Framing:
         expect_continue: the client waits for 100 Continue before it sends the body.
         upgrade: the client offers another protocol, so bytes behind the body may be of that one.
         version: 1.0 or 1.1; a later minor version is served as 1.1 (RFC 9110 section 2.5).
+        is_plain: it has no Expect and no Upgrade, whatever these would say.
     """
 
     content_length: int | None
@@ -78,6 +77,7 @@ class Framing:
     expect_continue: bool
     upgrade: bool
     version: HttpVersion
+    is_plain: bool = True
 
     @property
     def has_body(self) -> bool:
@@ -95,6 +95,7 @@ REQUEST_LINE = (
 # RFC 9112 section 5 and RFC 9110 section 5.5: no blank before the colon, no control character but
 # HTAB; a line that begins with a blank, which would go on with the one before, has no name.
 FIELD_LINE = rb"(?P<name>" + TOKEN + rb"):(?P<value>[\t -~\x80-\xff]*+)\r\n"
+_NO_OPTIONS: frozenset[bytes] = frozenset()
 # The longest registered method has 17 characters (UPDATEREDIRECTREF).
 MAX_METHOD_SIZE = 32
 # What may stand in a head once only, as aiohttp has it; parsers disagree which of two counts.
@@ -111,6 +112,15 @@ SINGLETONS = frozenset(
     }
 )
 
+# Fields that frame a message, or that have a rule.
+_TELLING = SINGLETONS | {
+    b"host",
+    b"content-length",
+    b"connection",
+    b"transfer-encoding",
+    b"upgrade",
+    b"expect",
+}
 _TOKEN = re.compile(TOKEN.decode())
 _HEAD = re.compile(
     REQUEST_LINE + rb"(?:" + re.sub(rb"\?P<\w+>", rb"?:", FIELD_LINE) + rb")*+\r\n",
@@ -174,7 +184,7 @@ def frame_request(
         method: as sent.
         target: as sent.
         version: the digits of the version, such as ``b"1.1"``.
-        fields: lower-cased names and stripped values, after `check_head`.
+        fields: names as sent and stripped values, after `check_head`.
 
     Raises:
         BadRequest: 400 for a bad method, target or Host, for a repeated field that may stand
@@ -192,8 +202,12 @@ def frame_request(
     host: bytes | None = None
     connection: list[bytes] = []
     upgrade = expect = False
+    is_plain = True
     seen: set[bytes] = set()
     for name, value in fields:
+        name = name.lower()
+        if name not in _TELLING:
+            continue
         if name == b"host":
             if host is not None:
                 raise BadRequest(400, "Duplicate 'Host' header found.")
@@ -205,12 +219,12 @@ def frame_request(
         elif name == b"transfer-encoding":
             coding, length = value.lower(), None
         elif name == b"upgrade":
-            upgrade = True
+            upgrade, is_plain = True, False
         elif name == b"expect":
             # However odd: who is answered otherwise while it waits sends no body, and what comes
             # next would be read as that.
-            expect = expect or b"100-continue" in value.lower()
-        elif name in SINGLETONS:
+            expect, is_plain = expect or b"100-continue" in value.lower(), False
+        else:
             if name in seen:
                 raise BadRequest(400, f"Duplicate {name.decode().title()!r} header found.")
             seen.add(name)
@@ -220,15 +234,16 @@ def frame_request(
         raise BadRequest(400, "Missing 'Host' header in request.")
     if coding and http_version == HttpVersion10:
         raise BadRequest(400, "Transfer-Encoding in HTTP/1.0")
-    options = list_tokens(connection)
+    options = list_tokens(connection) if connection else _NO_OPTIONS
+    is_new = http_version >= HttpVersion11
     return Framing(
-        content_length=length,
-        chunked=bool(coding),
-        keep_alive=_keeps_alive(http_version, options),
-        expect_continue=expect and http_version >= HttpVersion11,
-        upgrade=(upgrade and b"upgrade" in options and http_version >= HttpVersion11)
-        or method == b"CONNECT",
-        version=http_version,
+        length,
+        bool(coding),
+        _keeps_alive(http_version, options),
+        expect and is_new,
+        (upgrade and is_new and b"upgrade" in options) or method == b"CONNECT",
+        http_version,
+        is_plain,
     )
 
 
@@ -339,7 +354,7 @@ def _is_idna(authority: bytes) -> bool:
     return True
 
 
-def _keeps_alive(version: HttpVersion, options: set[bytes]) -> bool:
+def _keeps_alive(version: HttpVersion, options: Set[bytes]) -> bool:
     """Apply RFC 9112 section 9.3: close wins, 1.1 persists, 1.0 only on request."""
     if b"close" in options:
         return False

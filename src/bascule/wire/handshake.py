@@ -2,7 +2,6 @@
 
 import base64
 import binascii
-import hashlib
 import re
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -96,6 +95,8 @@ def _names(fields: MultiMapping[str], name: str, token: str) -> bool:
 
 def dump_accept(key: str) -> str:
     """Prove that the handshake was understood (RFC 6455 section 4.2.2)."""
+    import hashlib
+
     digest = hashlib.sha1(key.encode("ascii") + _GUID, usedforsecurity=False).digest()
     return base64.b64encode(digest).decode("ascii")
 

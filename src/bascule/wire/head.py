@@ -16,6 +16,7 @@ __all__ = [
     "check_roles",
     "check_status",
     "dump_head",
+    "find_plain_end",
     "find_role",
     "status_line",
 ]
@@ -99,7 +100,7 @@ class HeadReader:
         buffer += data
         if not self._started and not self._begin():
             return None
-        stop = self._find_plain_end() if not self._searched else -1
+        stop = find_plain_end(self._buffer, self._limits) if not self._searched else -1
         if stop < 0:
             stop = self._read_lines()
         return None if stop < 0 else (bytes(buffer[:stop]), bytes(buffer[stop:]))
@@ -117,21 +118,6 @@ class HeadReader:
         self._started = True
         self._searched = 0
         return True
-
-    def _find_plain_end(self) -> int:
-        """Find the end of a head that came at once and is below all limits, as most do; -1 for
-        any other, which is read line by line."""
-        buffer, limits = self._buffer, self._limits
-        stop = buffer.find(_END) + 4
-        lines = buffer.count(b"\n", 0, stop)
-        if (
-            buffer[0] != 0x0D
-            and 4 < stop <= min(limits.max_line_size, limits.max_field_size, limits.max_head_size)
-            and lines - 2 <= limits.max_headers
-            and lines == buffer.count(b"\r\n", 0, stop)
-        ):
-            return stop
-        return -1
 
     def _read_lines(self) -> int:
         """Check line after line; give the end of the head, -1 while it is not here."""
@@ -157,13 +143,42 @@ class HeadReader:
 
     def _check_size(self, line_size: int, head_size: int) -> None:
         limits = self._limits
-        if not self._fields:
-            if line_size > limits.max_line_size:
-                raise BadRequest(414, f"Request line longer than {limits.max_line_size} bytes")
-        elif line_size > limits.max_field_size:
-            raise BadRequest(431, f"Header field longer than {limits.max_field_size} bytes")
+        most = limits.max_field_size if self._fields else limits.max_line_size
+        if head_size > limits.max_head_size <= self._line_start + most:  # that byte came first
+            raise BadRequest(431, f"Head larger than {limits.max_head_size} bytes")
+        if line_size > most:
+            if self._fields:
+                raise BadRequest(431, f"Header field longer than {most} bytes")
+            raise BadRequest(414, f"Request line longer than {most} bytes")
         if head_size > limits.max_head_size:
             raise BadRequest(431, f"Head larger than {limits.max_head_size} bytes")
+
+
+def find_plain_end(data: bytes | bytearray, limits: HeadLimits) -> int:
+    """Find the end of a head that came at once and is below all limits, as most do.
+
+    Args:
+        data: the bytes of the connection from the first byte of the head on.
+        limits: of the head.
+
+    Returns:
+        where its empty line ends; -1 for any other head, which is read line by line: one that is
+        not complete or comes near a limit, one with a bare LF or behind an empty line, and what is
+        a TLS greeting.
+    """
+    stop = data.find(_END) + 4
+    if (
+        stop < 5
+        or stop > limits.max_line_size
+        or stop > limits.max_field_size
+        or stop > limits.max_head_size
+        or data[0] in (0x0D, 0x16)
+    ):
+        return -1
+    lines = data.count(b"\n", 0, stop)
+    if lines - 2 > limits.max_headers or lines != data.count(b"\r\n", 0, stop):
+        return -1
+    return stop
 
 
 def check_status(status: int, reason: str) -> None:

@@ -13,7 +13,7 @@ from typing import Final
 from .grammar import SINGLETONS
 from .head import HeadLimits
 
-__all__ = ["Lane", "Ordinary", "split_block"]
+__all__ = ["CHUNKED", "Lane", "Ordinary", "split_block"]
 
 _TOKEN: Final = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]++"
 # Every loop is possessive, hence all of it linear. Nothing is captured inside of them: Python 3.11
@@ -47,9 +47,12 @@ _MAX_DIGITS: Final = 18
 
 
 # What the lane says of a head: method, target, the block of field lines, each ended by CRLF and
-# behind a LF, the length of the body in bytes, whether the client lets the connection go on, and
-# where the head ends in the bytes that were looked at. A plain tuple, since each request has one.
+# behind a LF, the length of the body in bytes or CHUNKED, whether the client lets the connection
+# go on, and where the head ends in the bytes that were looked at. A plain tuple, since each request
+# has one.
 Ordinary = tuple[str, str, bytes, int, bool, int]
+# In the place of a length: the body comes in chunks.
+CHUNKED: Final = -1
 
 
 class Lane:
@@ -97,6 +100,13 @@ class Lane:
                 connection = value
             elif name == b"content-length" and length is None and _is_length(value):
                 length = int(value)
+            elif (
+                name == b"transfer-encoding"
+                and length is None
+                and value == b"chunked"
+                and low.count(value) == block.count(value)  # the parser changes other spellings
+            ):
+                length = CHUNKED
             else:
                 return None
         if host is None:
