@@ -12,6 +12,7 @@ from ..exchange import ClientConnectionResetError, Exchange, Fields
 from ..wire.grammar import FIELD_LINE, TOKEN
 
 __all__ = [
+    "HALF_CLOSED",
     "AnswerStart",
     "Block",
     "Opening",
@@ -27,6 +28,9 @@ __all__ = [
     "start_answer",
 ]
 
+# In our http.disconnect: the client has ended its half behind a whole request; an answer can still
+# be sent, and reaches it unless it has left altogether.
+HALF_CLOSED = "bascule.half_closed"
 # Causes of an error that are looked at, and errors of a group.
 _MAX_CHAIN = 10
 _MAX_GROUP = 100

@@ -11,6 +11,7 @@ from ..streams import PayloadAccessError, RequestPayloadError, StreamReader
 from ..wire.framing import has_field, has_no_content
 from ..wire.grammar import HttpVersion10, list_tokens
 from .answering import (
+    HALF_CLOSED,
     AnswerStart,
     Block,
     Opening,
@@ -29,6 +30,8 @@ __all__ = ["HttpCall"]
 # Seconds that a stream gets to end by itself when the server stops, before its application is told
 # that the client has left: frameworks cancel what they are at then.
 _STREAM_GRACE: Final = 1.0
+# No answer can be sent any more.
+_AT_END: Final = (State.ENDED, State.SWITCHED, State.GONE)
 
 
 class _End(Enum):
@@ -149,6 +152,9 @@ class HttpCall:
                     self._turn = None
         if not (self._returned or self._exchange.state is State.ENDED):
             await self._wait()
+            if self._exchange.gone and self._exchange.state not in _AT_END:
+                # It has ended its half, and may be there or not: WSGI applications answer it.
+                return {"type": "http.disconnect", HALF_CLOSED: True}
         return {"type": "http.disconnect"}
 
     async def _wait_for_turn(self) -> None:

@@ -9,6 +9,7 @@ from types import TracebackType
 from typing import Any, Final, cast
 
 from ..exchange import ClientConnectionResetError
+from .answering import HALF_CLOSED
 from .environ import make_environ
 from .guest import Receive, Send
 
@@ -178,6 +179,8 @@ class WsgiCall:
         self._wanted.clear()
         message = await self._receive()
         if message["type"] == "http.disconnect":
+            if self._has_all and message.get(HALF_CLOSED):
+                return  # it may well wait for its answer; if it does not, sending will fail
             self._end(_LeftError("The client has left"))
             return
         if self._has_all:
