@@ -4,10 +4,13 @@ import asyncio
 import gc
 from collections.abc import AsyncIterator, Callable, Generator, Iterator
 from contextlib import AsyncExitStack
+from functools import partial
 from typing import Any
 
 import pytest
 import pytest_asyncio
+
+from bascule.app import protocol, runners
 
 # Their asserts do the checking, and have to under ``python -O`` too.
 pytest.register_assert_rewrite(
@@ -79,12 +82,33 @@ def _escape(text: str) -> str:
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--matrix", action="store_true", help="run on all hosts, not the usual ones")
+    parser.addoption("--http", choices=("auto", "h11"), help="read all heads of requests by that")
+    parser.addoption("--loop", choices=("asyncio", "uvloop"), help="run on that event loop")
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    """Let all servers read heads as it is asked for, and tests run on the loop."""
     config.addinivalue_line(
         "markers", "every_host: run on all hosts also without --matrix, as one of its kind"
     )
+    _set_loop(config.getoption("--loop"))
+    if engine := config.getoption("--http"):
+        for module in (protocol, runners):
+            module.make_options = partial(_make_with, engine)  # type: ignore[attr-defined]  # it imports the name
+
+
+_make_options = protocol.make_options
+
+
+def _set_loop(name: str | None) -> None:
+    if name == "uvloop":
+        import uvloop
+
+        asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
+
+
+def _make_with(engine: str, kwargs: dict[str, Any], logger: Any) -> Any:
+    return _make_options({"http": engine, **kwargs}, logger)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

@@ -50,8 +50,33 @@ FREE_TO_ALL = "__version__"
 LAZY = {
     ROOT,
     f"{ROOT}.cli",
+    f"{ROOT}.web",  # the names that not every program uses
     f"{ROOT}.pytest_fixtures",  # in every run of pytest, in front of coverage
     f"{ROOT}.testing.testclient",  # asks for aiohttp, which is optional
+}
+# What may be imported inside functions of a module: it takes long to load, and most programs, or
+# their first requests at least, do without. Faces as above are free.
+RARE = {
+    "app.application": {"bascule.app.asgi_calls", "bascule.app.mounts", "bascule.asgi.scope"},
+    "app.handling": {"html"},
+    "app.served": {"bascule.asgi.host"},
+    "asgi.host": {"asgiref.compatibility"},
+    "asgi.inner": {"asgiref.compatibility"},
+    "asgi.lifespan": {"asgiref.compatibility"},
+    "message.byteranges": {"secrets"},
+    "message.forms": {"tempfile"},
+    "message.request": {
+        "bascule.message.forms",
+        "bascule.message.multipart",
+        "bascule.wire.forwarded",
+    },
+    "routing.dispatcher": {"bascule.routing.static"},
+    "routing.static": {"hashlib", "html"},
+    "server.channel": {"bascule.server.assembler"},
+    "server.cycle": {"bascule.server.deflate"},
+    "server.referee": {"h11"},
+    "wire.fields": {"email.utils"},
+    "wire.handshake": {"hashlib"},
 }
 # Libraries that are known in some places only, and the places.
 HOMES = {"h11": {"server"}, "websockets": {"server", "wire"}, "asgiref": {"asgi"}}
@@ -129,7 +154,7 @@ def find_faults(source: Path) -> list[str]:
         if module not in EXEMPT:
             graph[module] = set()
         for arrow in arrows:
-            faults += _judge_place(arrow)
+            faults += _judge_place(arrow, modules)
             if arrow.target.partition(".")[0] != ROOT:
                 faults += _judge_library(arrow)
             elif module not in EXEMPT:
@@ -150,8 +175,10 @@ def _resolve(arrow: Arrow, modules: dict[str, list[Arrow]]) -> str:
     return arrow.target
 
 
-def _judge_place(arrow: Arrow) -> Iterator[str]:
-    if arrow.in_function and arrow.module not in LAZY:
+def _judge_place(arrow: Arrow, modules: dict[str, list[Arrow]]) -> Iterator[str]:
+    if not arrow.in_function or arrow.module in LAZY:
+        return
+    if _resolve(arrow, modules) not in RARE.get(arrow.module.removeprefix(f"{ROOT}."), ()):
         yield f"{arrow} imports inside a function"
 
 
@@ -388,6 +415,24 @@ _FOREIGN = [
 ]
 
 
+# What a start does without, beside what it loads by way of these.
+_COSTLY = {
+    "asgiref.sync",
+    "bascule.asgi.guest",
+    "bascule.asgi.host",
+    "bascule.message.eventsource",
+    "bascule.message.forms",
+    "bascule.message.multipart",
+    "bascule.message.websocket",
+    "bascule.routing.static",
+    "email.utils",
+    "h11",
+    "html.entities",
+    "importlib.metadata",
+    "tempfile",
+    "websockets",
+}
+
 _FRUGAL = [m for m in read_package(SOURCE) if m == ROOT or _top(m) == "wire"]
 
 Imported = dict[str, tuple[str | None, list[str]]]
@@ -438,6 +483,38 @@ def test_the_root_loads_nothing() -> None:
 def test_wire_loads_neither_asyncio_nor_h11(module: str) -> None:
     """Not even by way of what it imports."""
     assert not {"asyncio", "h11"} & set(import_frugal()[module][1])
+
+
+def test_what_is_rarely_needed_waits() -> None:
+    """A program that makes an application, and serves it, starts without what costs most."""
+    code = (
+        "import sys\n"
+        "from bascule import web\n"
+        "app = web.Application()\n"
+        "async def answer(request):\n    return web.Response(text='x')\n"
+        "app.router.add_get('/', answer)\n"
+        "web.AppRunner(app)\n"
+        f"print(*sorted({_COSTLY!r} & set(sys.modules)))\n"
+    )
+    assert run_python("-W", "error", "-c", code) == [""]
+
+
+def test_the_names_of_web_that_wait_are_there() -> None:
+    code = (
+        "from bascule import web\n"
+        "missing = {'WebSocketResponse', 'get', 'FileResponse'} - set(vars(web))\n"
+        "print(*sorted(missing), set(web.__all__) <= set(dir(web)))\n"
+        "print(web.WebSocketResponse.__name__, 'WebSocketResponse' in vars(web))\n"
+        "from bascule.web import *\n"
+        "print(*[name for name in web.__all__ if name not in globals()])\n"
+        "try:\n    web.nothing\nexcept AttributeError as exc:\n    print(exc)\n"
+    )
+    assert run_python("-W", "error", "-c", code) == [
+        "FileResponse WebSocketResponse get True",
+        "WebSocketResponse True",
+        "",
+        "module 'bascule.web' has no attribute 'nothing'",
+    ]
 
 
 def test_a_name_of_the_root_is_loaded_when_it_is_used() -> None:

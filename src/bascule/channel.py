@@ -15,7 +15,14 @@ from typing import Any, Final
 
 from .wire.frames import CLOSED, CLOSING, WSCloseCode, WSMessage, WSMsgType
 
-__all__ = ["Channel", "ChannelOptions", "ChannelState", "ClientConnectionResetError", "Payload"]
+__all__ = [
+    "Channel",
+    "ChannelOptions",
+    "ChannelState",
+    "ClientConnectionResetError",
+    "Payload",
+    "Waiter",
+]
 
 Payload = str | bytes | bytearray | memoryview
 
@@ -66,6 +73,10 @@ class ChannelState(IntEnum):
     CLOSE_RECEIVED = 2  # the peer's close has come, ours is to be sent
     CLOSED = 3  # both were
     LOST = 4  # dropped by either side without that
+
+
+# Messages may come up to this state.
+_LAST_EXPECTING: Final = ChannelState.CLOSING
 
 
 class _Event(IntEnum):
@@ -120,10 +131,10 @@ class Channel(ABC):
         # The next `receive` that would wait is called back.
         self._is_recalled = False
         # Those who receive wait here, in order; the result says whether one was called back.
-        self._waiters: list[_Waiter] = []
+        self._waiters: list[Waiter] = []
         # Those of them that were woken and are to go on when all that has come is read; None where
         # they do so in a step of the loop of their own.
-        self._woken: list[_Waiter] | None = None
+        self._woken: list[Waiter] | None = None
 
     @property
     def state(self) -> ChannelState:
@@ -149,11 +160,21 @@ class Channel(ABC):
             if self._is_recalled:
                 self._is_recalled = False
                 return CLOSING
-            if self._state > ChannelState.CLOSING:  # nothing is expected
+            if self._state > _LAST_EXPECTING:
                 return CLOSED
             self._taken = 0
-            if await self._wait():
-                return CLOSING
+            waiter = Waiter()
+            self._waiters.append(waiter)
+            self._listen()
+            try:
+                if await waiter:
+                    return CLOSING
+            except asyncio.CancelledError:
+                if waiter.done() and not waiter.cancelled():
+                    self._wake()  # what it was woken for is another's now
+                raise
+            finally:
+                self._waiters.remove(waiter)
         was_full = self._inbox_size > _INBOX_SIZE
         message = inbox.popleft()
         self._inbox_size = self._inbox_size - _size(message) if inbox else 0
@@ -166,20 +187,6 @@ class Channel(ABC):
         self._is_recalled = not self._waiters
         self.call_back()
 
-    async def _wait(self) -> bool:
-        """Wait until something has changed; give whether it was a call back."""
-        waiter = _Waiter()
-        self._waiters.append(waiter)
-        self._listen()
-        try:
-            return await waiter
-        except asyncio.CancelledError:
-            if waiter.done() and not waiter.cancelled():
-                self._wake()  # what it was woken for is another's now
-            raise
-        finally:
-            self._waiters.remove(waiter)
-
     def call_back(self) -> None:
         """Let each `receive` that waits now return CLOSING."""
         for waiter in self._waiters:
@@ -188,7 +195,7 @@ class Channel(ABC):
                 waiter.go_on_soon()
 
     def _is_expecting(self) -> bool:
-        return self._state in (ChannelState.OPEN, ChannelState.CLOSING)
+        return self._state <= _LAST_EXPECTING
 
     def _is_open(self) -> bool:
         """Whether messages may be sent."""
@@ -200,7 +207,8 @@ class Channel(ABC):
     def _put(self, message: WSMessage) -> None:
         self._inbox.append(message)
         self._inbox_size += _size(message)
-        self._wake()
+        if self._waiters:
+            self._wake()
 
     def _wake(self) -> None:
         """Wake the one that has waited longest; all of them where nothing comes any more."""
@@ -239,7 +247,7 @@ class Channel(ABC):
         Returns:
             what is to be awaited at once; None when nothing is left to be done.
         """
-        if self._state is not ChannelState.OPEN:
+        if self._state:  # not OPEN
             self._move(_Event.SEND)
         return self._emit(kind, data, compress)
 
@@ -337,7 +345,7 @@ class Channel(ABC):
         """There is room in the inbox again."""
 
 
-class _Waiter(asyncio.Future[bool]):
+class Waiter(asyncio.Future[bool]):
     """What one task awaits for a message.
 
     A future wakes its task in the next step of the loop. This one leaves it to its owner, who may
@@ -345,10 +353,8 @@ class _Waiter(asyncio.Future[bool]):
     all the rest.
     """
 
-    def __init__(self) -> None:
-        super().__init__()
-        self._go: Callable[..., object] | None = None
-        self._context: Context | None = None
+    _go: Callable[..., object] | None = None
+    _context: Context | None = None
 
     def add_done_callback(
         self, fn: Callable[..., object], /, *, context: Context | None = None
@@ -379,5 +385,5 @@ class _Waiter(asyncio.Future[bool]):
 
 
 def _size(message: WSMessage) -> int:
-    data = message.data
-    return _MESSAGE_COST + (len(data) if isinstance(data, str | bytes) else 0)
+    data = message[1]
+    return _MESSAGE_COST + (len(data) if isinstance(data, (str, bytes)) else 0)

@@ -168,7 +168,7 @@ class StreamReader:
         for callback in callbacks:
             callback()
 
-    def feed_chunks(self, pieces: list[bytes], ends: list[int]) -> None:
+    def feed_chunks(self, pieces: Sequence[bytes | memoryview], ends: list[int]) -> None:
         """Append pieces of the body, and mark ends of chunks at offsets into them.
 
         Of chunks that wait to be read the ends of 1024 are kept; beyond that chunks run together,
@@ -177,7 +177,10 @@ class StreamReader:
         if not pieces or self._eof or self._closed:
             return
         position = self.total_bytes
-        self.feed_data(pieces[0] if len(pieces) == 1 else b"".join(pieces))
+        first = pieces[0]
+        if len(pieces) > 1 or not isinstance(first, bytes):
+            first = b"".join(pieces)
+        self.feed_data(first)
         if self._chunk_ends is None:
             self._chunk_ends = deque()
         room = _MAX_CHUNK_ENDS - len(self._chunk_ends)
@@ -563,7 +566,7 @@ class EmptyStreamReader(StreamReader):
         """Do nothing: nothing can be put into it."""
         return False
 
-    def feed_chunks(self, pieces: list[bytes], ends: list[int]) -> None:
+    def feed_chunks(self, pieces: Sequence[bytes | memoryview], ends: list[int]) -> None:
         """Do nothing: nothing can be put into it."""
 
     def end_chunk(self) -> None:

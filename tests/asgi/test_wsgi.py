@@ -575,6 +575,25 @@ async def test_who_leaves_before_its_turn_is_not_served() -> None:
     assert called == ["/first"]
 
 
+@pytest.mark.parametrize("path", ["/", "/old/"])
+@pytest.mark.parametrize("size", [0, 100_000])
+async def test_who_ends_its_half_behind_its_request_is_answered(path: str, size: int) -> None:
+    """As by native applications; what tells of it is in no message that ASGI applications need."""
+
+    def app(environ: Any, start_response: Any) -> Iterable[bytes]:
+        data = environ["wsgi.input"].read()
+        start_response("200 OK", [("Content-Length", str(len(data) + 4))])
+        yield data
+        yield b"fine"
+
+    request = f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Length: {size}\r\n\r\n".encode()
+    async with serve(mounted(app) if path == "/old/" else bascule.wsgi(app)) as served:
+        raw = await served.exchange(request + bytes(size))
+    head, _, body = raw.partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 200 OK\r\n")
+    assert body == bytes(size) + b"fine"
+
+
 async def test_the_stop_of_the_server_ends_what_has_no_end() -> None:
     ended, begun = threading.Event(), threading.Event()
 

@@ -6,13 +6,13 @@ import os
 import sys
 import threading
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from bascule import web
+from bascule.message.disk import DISK
 from bascule.testing import MemoryExchange
 from support import wire
 from support.features import Feature
@@ -108,24 +108,23 @@ async def test_a_file_is_closed_when_the_sending_task_is_cancelled(
 @needs_descriptors
 async def test_a_file_that_is_opened_for_nobody_is_closed(root: Path, open_files: Any) -> None:
     """The task is cancelled while a thread is about to open the file."""
-    loop = asyncio.get_running_loop()
-    with ThreadPoolExecutor(1) as threads:
-        loop.set_default_executor(threads)
-        gate = threading.Event()
-        waiting = loop.run_in_executor(None, gate.wait, wire.PATIENCE)
-        exchange = MemoryExchange()
-        handling = memory_handling(file_app(root / "big.bin"))
-        answering = asyncio.create_task(exchange.answered_by(handling))
-        for _ in range(5):
-            await asyncio.sleep(0)  # up to the look-up, which stands behind the gate
-        answering.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await answering
-        gate.set()
-        await waiting
-        for _ in range(2):  # behind the look-up, and behind the close that follows it
-            await loop.run_in_executor(None, int)
-        assert open_files() == []
+    gate = threading.Event()
+    waiting = DISK.run(gate.wait, wire.PATIENCE)
+    exchange = MemoryExchange()
+    handling = memory_handling(file_app(root / "big.bin"))
+    answering = asyncio.create_task(exchange.answered_by(handling))
+    for _ in range(5):
+        await asyncio.sleep(0)  # up to the look-up, which stands behind the gate
+    answering.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await answering
+    gate.set()
+    await waiting
+    async with asyncio.timeout(wire.PATIENCE):
+        while not DISK.is_idle:
+            await asyncio.sleep(0)
+    await asyncio.sleep(0)  # the loop takes what was found
+    assert open_files() == []
 
 
 async def test_a_file_that_shrinks_is_cut(serve: Any, root: Path) -> None:
@@ -181,23 +180,12 @@ async def test_no_file_is_opened_in_the_event_loop(serve: Any, root: Path) -> No
     assert [path for path, thread in ours if thread == here] == []
 
 
-class _Hops(ThreadPoolExecutor):
-    """Threads that count what is done in them."""
-
-    count = 0
-
-    def submit(self, *args: Any, **kwargs: Any) -> Any:
-        self.count += 1
-        return super().submit(*args, **kwargs)
-
-
 async def count_hops(app: web.Application, method: str, target: str, **fields: str) -> int:
     """Give how often a request to an application in memory goes to a thread."""
     exchange = MemoryExchange(method, target, fields=fields)
-    with _Hops(1) as threads:
-        asyncio.get_running_loop().set_default_executor(threads)
-        await exchange.answered_by(memory_handling(app))
-    return threads.count
+    before = DISK.begun
+    await exchange.answered_by(memory_handling(app))
+    return DISK.begun - before
 
 
 @pytest.mark.parametrize(
@@ -235,21 +223,52 @@ async def test_a_handler_s_file_takes_one_hop(root: Path) -> None:
     assert await count_hops(file_app(root / "ten.txt"), "GET", "/") == 1
 
 
-async def test_big_files_are_closed_in_a_thread_too(root: Path) -> None:
-    """Beyond that there is a hop for each piece that is read, where it cannot be sent otherwise."""
+async def test_files_are_closed_in_the_event_loop(root: Path) -> None:
+    """A hop is for each piece that is read, where it cannot be sent otherwise."""
     pieces = -(-len(BIG) // 100_000)
     app = static_app(root, chunk_size=100_000)
-    assert await count_hops(app, "GET", "/static/big.bin") == 1 + pieces + 1
+    assert await count_hops(app, "GET", "/static/big.bin") == 1 + pieces
+
+
+async def test_huge_files_are_closed_in_a_thread_too(root: Path) -> None:
+    """There is much to free where such a one was removed in the meantime."""
+    os.truncate(root / "big.bin", 17 * 2**20)
+    app = static_app(root, chunk_size=2**24)
+    assert await count_hops(app, "GET", "/static/big.bin") == 1 + 2 + 1
 
 
 @pytest.mark.skipif(not hasattr(os, "sendfile"), reason="the system cannot")
 async def test_what_the_system_sends_is_read_in_no_thread(root: Path) -> None:
-    with _Hops(1) as threads:
-        asyncio.get_running_loop().set_default_executor(threads)
-        async with wire.serve(static_app(root)) as served, served.connect() as client:
-            before = threads.count
-            await client.send(b"GET /static/big.bin HTTP/1.1\r\nHost: x\r\n\r\n")
-            assert (await client.read_answer())[2] == BIG
-            await client.send(b"GET /static/ten.txt HTTP/1.1\r\nHost: x\r\n\r\n")
-            await client.read_answer()
-            assert threads.count - before == 2 + 1
+    async with wire.serve(static_app(root)) as served, served.connect() as client:
+        before = DISK.begun
+        await client.send(b"GET /static/big.bin HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert (await client.read_answer())[2] == BIG
+        await client.send(b"GET /static/ten.txt HTTP/1.1\r\nHost: x\r\n\r\n")
+        await client.read_answer()
+        assert DISK.begun - before == 1 + 1
+
+
+@pytest.mark.parametrize("name", ["ten.txt", "big.bin", "style.css"])
+async def test_the_fields_of_a_response_are_those_that_were_sent(root: Path, name: str) -> None:
+    """Also where nobody has asked for them before, and in the same order."""
+    responses: list[web.StreamResponse] = []
+
+    @web.middleware
+    async def keep(request: web.Request, handler: Any) -> web.StreamResponse:
+        responses.append(await handler(request))
+        return responses[-1]
+
+    app = static_app(root)
+    app.middlewares.append(keep)
+    async with wire.serve(app) as served, served.connect() as client:
+        target = f"/static/{name}".encode()
+        await client.send(
+            b"GET " + target + b" HTTP/1.1\r\nHost: x\r\nAccept-Encoding: gzip\r\n\r\n"
+        )
+        _, fields, body = await client.read_answer()
+    told = [(key.lower().encode(), value.encode()) for key, value in responses[0].headers.items()]
+    assert told == list(fields.items())
+    assert (responses[0].content_length, responses[0].status) == (len(body), 200)
+    assert responses[0].keep_alive
+    assert responses[0].etag is not None
+    assert responses[0].last_modified is not None

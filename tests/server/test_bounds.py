@@ -87,6 +87,14 @@ async def test_values_without_sense_are_refused_at_set_up(name: str, value: Any)
     await runner.cleanup()
 
 
+@pytest.mark.parametrize("value", ["x\r\nX: y", "x\ny", "\0"])
+async def test_a_server_header_that_is_none_is_refused_at_set_up(value: str) -> None:
+    runner = web.AppRunner(web.Application(), server_header=value)
+    with pytest.raises(ValueError, match="Control character in the header field 'Server'"):
+        await runner.setup()
+    await runner.cleanup()
+
+
 @pytest.mark.parametrize("name", OPTIONS)
 async def test_each_option_is_a_keyword(name: str) -> None:
     """Of runners, of `serve` and of bare servers; the smallest and the endless make sense."""

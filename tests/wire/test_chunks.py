@@ -181,3 +181,26 @@ def by_h11(data: bytes) -> tuple[bytes, bytes]:
         body += bytes(event.data)
     assert isinstance(event, h11.EndOfMessage)
     return body, connection.trailing_data[0]
+
+
+@pytest.mark.parametrize(
+    "end",
+    [b"\n1\r\n", b"\r\n1\n", b"\r1\r\n", b"\r\n\r\n", b"\r\n 1\r\n", b"\r\n1 \r\n", b"\r\n0x1\r\n"],
+    ids=repr,
+)
+def test_behind_a_chunk_that_is_all_there_lines_are_held_to_the_same(end: bytes) -> None:
+    assert refusal(b"1\r\na" + end + b"b\r\n0\r\n\r\n") == 400
+
+
+def test_plain_lines_behind_a_chunk_are_held_to_the_longest_line() -> None:
+    limits = HeadLimits(max_chunk_line=4)
+    assert decode(b"1\r\na\r\n0001\r\nb\r\n", limits=limits)[0] == b"ab"
+    with pytest.raises(BadRequest):
+        decode(b"1\r\na\r\n00001\r\nb\r\n", limits=limits)
+
+
+def test_data_of_plain_chunks_pays_for_extensions_too() -> None:
+    loud = b"1;" + b"e" * 200 + b"\r\na\r\n"
+    plain = b"c8\r\n" + b"b" * 200 + b"\r\n"
+    assert len(decode((loud + plain) * 200)[0]) == 200 * 201
+    assert refusal((loud + b"1\r\nb\r\n") * 90) == 400

@@ -1,17 +1,20 @@
 """Frames of WebSockets: the lane beside the library's parser, heads, closes, kinds and codes."""
 
 from collections.abc import Generator
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 from websockets.exceptions import ProtocolError
+from websockets.extensions.base import Extension
 from websockets.frames import Frame, Opcode, apply_mask
 
 from bascule.wire.frames import (
     CLOSED,
     CLOSING,
+    COMPRESSED,
     WebSocketError,
     WSCloseCode,
     WSMessage,
@@ -19,7 +22,9 @@ from bascule.wire.frames import (
     WSMsgType,
     cut_reason,
     dump_close,
+    dump_frame,
     dump_frame_head,
+    find_plain_frame,
     is_sendable_code,
     make_message,
     read_plain_frame,
@@ -29,7 +34,17 @@ from support.frames import BINARY, CLOSE, CONT, PING, PONG, TEXT, frame
 # -- the lane --------------------------------------------------------------------------------------
 
 
-def parse(data: bytes) -> tuple[Frame, int] | None:
+class Coding(Extension):
+    """Allows the bit of compression, and notes it."""
+
+    is_compressed = False
+
+    def decode(self, frame: Frame, *, max_size: int | None = None) -> Frame:
+        self.is_compressed = frame.rsv1
+        return replace(frame, rsv1=False)
+
+
+def parse(data: bytes, *extensions: Extension) -> tuple[Frame, int] | None:
     """Read a frame by the library: the frame and where it ends; None if it is not complete.
 
     Raises:
@@ -45,7 +60,7 @@ def parse(data: bytes) -> tuple[Frame, int] | None:
         return data[at - size : at]
 
     try:
-        next(Frame.parse(read_exact, mask=True))
+        next(Frame.parse(read_exact, mask=True, extensions=extensions))
     except StopIteration as done:
         return done.value, at
     return None
@@ -133,6 +148,64 @@ def test_the_lane_is_the_library_wherever_it_takes_a_frame(data: bytes, front: b
         assert read is None
 
 
+@given(data=heads | st.binary(max_size=16), front=st.binary(max_size=3))
+@example(data=frame(TEXT, b"x" * 125, rsv=4), front=b"")
+@example(data=frame(TEXT, b"x" * 126, rsv=4), front=b"")
+@example(data=frame(BINARY, b"x" * 65536, rsv=4), front=b"ab")
+@example(data=frame(TEXT, b"x", rsv=4, fin=False), front=b"")
+@example(data=frame(PING, b"x", rsv=4), front=b"")
+@example(data=frame(TEXT, b"x", rsv=6), front=b"")
+def test_with_compression_it_takes_compressed_frames_too(data: bytes, front: bytes) -> None:
+    read = read_plain_frame(front + data, len(front), apply_mask, compressed=True)
+    coding = Coding()
+    try:
+        parsed = parse(data, coding)
+    except ProtocolError:
+        parsed = None
+    if parsed is None or not parsed[0].fin or parsed[0].opcode not in (TEXT, BINARY):
+        assert read is None
+        return
+    found, end = parsed
+    opcode = found.opcode | (COMPRESSED if coding.is_compressed else 0)
+    assert read == (opcode, bytes(found.data), len(front) + end)
+
+
+@pytest.mark.parametrize("size", [1, 125, 126, 65535, 65536])
+@pytest.mark.parametrize("rsv", [0, 4])
+def test_the_lane_takes_no_more_than_the_limit(size: int, rsv: int) -> None:
+    data = frame(BINARY, bytes(size), rsv=rsv)
+    for function in (
+        lambda limit: read_plain_frame(data, 0, apply_mask, limit, True),
+        lambda limit: find_plain_frame(data, 0, limit, True),
+    ):
+        assert function(size) is not None
+        assert function(size - 1) is None
+
+
+@pytest.mark.parametrize(("size", "head"), [(0, 6), (125, 6), (126, 8), (65535, 8), (65536, 14)])
+def test_a_plain_frame_is_found_by_its_head(size: int, head: int) -> None:
+    data = b"ab" + frame(TEXT, bytes(size))
+    for cut in range(2, 2 + head):
+        assert find_plain_frame(data[:cut], 2) is None
+    assert find_plain_frame(data[: 2 + head], 2) == (2 + head, 2 + head + size)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        frame(TEXT, b"xy", fin=False),
+        frame(CONT, b"xy"),
+        frame(TEXT, b"xy", rsv=4),
+        frame(PING, b"x"),
+        frame(TEXT, b"x" * 8, mask=b""),
+        frame(TEXT, b"x" * 200, mask=b""),
+    ],
+    ids=["fragment", "last fragment", "compressed", "ping", "not masked", "not masked, longer"],
+)
+def test_no_other_frame_is_found(data: bytes) -> None:
+    assert find_plain_frame(data, 0) is None
+
+
 # -- what is sent ----------------------------------------------------------------------------------
 
 HEADS = [
@@ -164,6 +237,9 @@ def test_heads_are_those_of_the_library(opcode: int, size: int) -> None:
     data = bytes(size if opcode != PING else size % 126)
     whole = Frame(Opcode(opcode), data).serialize(mask=False)
     assert dump_frame_head(opcode, len(data)) + data == whole
+    assert dump_frame(opcode, data) == whole
+    marked = bytes([whole[0] | COMPRESSED]) + whole[1:]
+    assert dump_frame(opcode, data, rsv1=True) == marked
 
 
 # -- closes ----------------------------------------------------------------------------------------

@@ -408,3 +408,29 @@ def test_a_head_that_was_dumped_is_read_back(pairs: list[tuple[str, str]], cuts:
     assert read(cut(head + b"rest", cuts)) == (head, b"rest")
     block = head.decode("utf-8", "surrogateescape").removeprefix("HTTP/1.1 200 OK\r\n")
     assert [tuple(text.split(": ", 1)) for text in block.split("\r\n")[:-2]] == pairs
+
+
+@pytest.mark.parametrize(
+    ("sizes", "first_line", "status", "told"),
+    [
+        pytest.param((60, 40, 30), b"GET /" + b"a" * 70, 431, "Head", id="head in the first line"),
+        pytest.param((30, 40, 60), b"GET /" + b"a" * 70, 414, "Request", id="the first line"),
+        pytest.param((99, 40, 40), b"G / HTTP/1.1\r\nA: ", 431, "Head", id="head in a field"),
+        pytest.param((99, 40, 70), b"G / HTTP/1.1\r\nA: ", 431, "Header", id="a field"),
+    ],
+)
+@pytest.mark.parametrize("size", [1, 7, 50, 500])
+def test_of_two_limits_the_one_that_is_passed_first_is_told(
+    sizes: tuple[int, int, int], first_line: bytes, status: int, told: str, size: int
+) -> None:
+    line, field, head = sizes
+    reader = HeadReader(HeadLimits(max_line_size=line, max_field_size=field, max_head_size=head))
+    data = first_line + b"a" * 70
+
+    def feed() -> None:
+        for at in range(0, len(data), size):
+            reader.feed(data[at : at + size])
+
+    with pytest.raises(BadRequest) as caught:
+        feed()
+    assert (caught.value.status, caught.value.detail.split()[0]) == (status, told)

@@ -3,7 +3,7 @@
 import contextvars
 import inspect
 from collections.abc import Callable, Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 from .guest import Receive, Send
@@ -77,6 +77,8 @@ class WsgiBridge:
         self._app = app
         self._threads = threads
         self._executor: ThreadPoolExecutor | None = None
+        # Calls that wait for a thread, or have one.
+        self._works: set[Future[None]] = set()
         # Hosts whose lifespan has begun: it may be mounted in several places.
         self._lives = 0
 
@@ -111,10 +113,16 @@ class WsgiBridge:
     async def _answer(self, scope: Mapping[str, Any], receive: Receive, send: Send) -> None:
         if self._executor is None:
             self._executor = ThreadPoolExecutor(self._threads, thread_name_prefix="bascule-wsgi")
-        call = WsgiCall(self._app, scope, receive, send, is_threaded=self._threads > 1)
+        is_queued = len(self._works) >= self._threads
+        call = WsgiCall(
+            self._app, scope, receive, send, is_threaded=self._threads > 1, is_queued=is_queued
+        )
         # The thread sees the context variables of what stands around this call.
         run = contextvars.copy_context().run
-        await call.attend(self._executor.submit(run, call.work))
+        work = self._executor.submit(run, call.work)
+        self._works.add(work)
+        work.add_done_callback(self._works.discard)
+        await call.attend(work)
 
     async def _live(self, receive: Receive, send: Send) -> None:
         """Answer a lifespan; the application has none, but the threads have."""

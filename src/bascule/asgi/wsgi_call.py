@@ -61,6 +61,7 @@ class WsgiCall:
         receive: of the host's call.
         send: likewise.
         is_threaded: see `make_environ`.
+        is_queued: it has to wait for a thread.
     """
 
     def __init__(
@@ -71,12 +72,14 @@ class WsgiCall:
         send: Send,
         *,
         is_threaded: bool,
+        is_queued: bool = False,
     ) -> None:
         self._app = app
         self._scope = {**scope, "headers": list(scope["headers"])}  # hosts may give an iterator
         self._receive = receive
         self._send = send
         self._is_threaded = is_threaded
+        self._is_queued = is_queued
         self._loop = asyncio.get_running_loop()
         # What the thread wants to have sent, and what tells it when it was; None at its end.
         self._outbox: asyncio.Queue[tuple[list[dict[str, Any]], Future[None]] | None]
@@ -179,7 +182,7 @@ class WsgiCall:
         self._wanted.clear()
         message = await self._receive()
         if message["type"] == "http.disconnect":
-            if self._has_all and message.get(HALF_CLOSED):
+            if self._has_all and message.get(HALF_CLOSED) and not self._is_queued:
                 return  # it may well wait for its answer; if it does not, sending will fail
             self._end(_LeftError("The client has left"))
             return
@@ -233,6 +236,7 @@ class WsgiCall:
 
     def work(self) -> None:
         """Call the application and send what it gives; `attend` tells of its error."""
+        self._is_queued = False
         try:
             answer = _Answer(self._scope["method"], self._post)
             body = io.BufferedReader(_Input(self._pull), _READ_AHEAD)

@@ -16,7 +16,7 @@ from queue import SimpleQueue
 from typing import Any, Final
 from weakref import WeakKeyDictionary
 
-__all__ = ["DiskThreads", "run_on_disk"]
+__all__ = ["DISK", "DiskThreads", "run_on_disk"]
 
 # As many as an executor of asyncio has.
 _MOST_THREADS: Final = min(32, (os.cpu_count() or 1) + 4)
@@ -118,6 +118,10 @@ class DiskThreads:
     Args:
         most: threads at once.
         patience: seconds for which the queue may stand still before there is one more.
+
+    Attributes:
+        begun: calls that were begun.
+        count: threads there are.
     """
 
     def __init__(self, most: int = _MOST_THREADS, *, patience: float = _PATIENCE) -> None:
@@ -132,8 +136,12 @@ class DiskThreads:
         self._desks: WeakKeyDictionary[asyncio.AbstractEventLoop, _Desk] = WeakKeyDictionary()
         # Threads, and those of them that wait for a call.
         self.count = self._idle = 0
-        # Calls that were begun, by which it is seen whether the queue stands still.
         self.begun = 0
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether there is nothing to do, and nothing is being done."""
+        return self._calls.empty() and self._idle == self.count
 
     def run(
         self,
@@ -207,9 +215,9 @@ class DiskThreads:
             del call  # what it holds is not to be kept while the next is waited for
 
 
-_threads: Final = DiskThreads()
+# The threads of this process.
+DISK: Final = DiskThreads()
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_threads.forget)
+    os.register_at_fork(after_in_child=DISK.forget)
 
-# The threads of this process; see `DiskThreads.run`.
-run_on_disk: Final = _threads.run
+run_on_disk: Final = DISK.run

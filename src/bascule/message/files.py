@@ -61,11 +61,16 @@ class FileResponse(StreamResponse):
         max_ranges: int = 1,
     ) -> None:
         super().__init__(status=status, reason=reason, headers=headers)
-        self._path = _plain_path(path)
+        self._place = _plain_path(path)
         self._chunk_size = chunk_size
         self._max_ranges = check_max_ranges(max_ranges)
         self._found: Found | None = None
         self._byteranges: ByteRanges | None = None
+
+    @property
+    def _path(self) -> Path:
+        """Give the path of the file; subclasses of others know this name from aiohttp."""
+        return Path(self._place)
 
     def _adopt(self, found: Found) -> None:
         """Take what was found already; a file that is open is closed with the response."""
@@ -96,7 +101,7 @@ class FileResponse(StreamResponse):
             found = None
         if found is None:
             wish = make_wish(request, self._status, self._max_ranges)
-            found = await run_on_disk(find_file, self._path, wish, release=_close_found)
+            found = await run_on_disk(find_file, self._place, wish, release=_close_found)
         try:
             if self._is_usual(request, found):
                 sent = await self._send_usual(request, found)

@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 from dataclasses import dataclass
 from typing import IO, Protocol, cast
-from urllib.parse import parse_qsl
 
 from multidict import CIMultiDict, CIMultiDictProxy, MultiDict, MultiDictProxy
 
@@ -12,6 +11,7 @@ from ..streams import StreamReader
 from ..wire import hdrs
 from ..wire.disposition import parse_content_disposition
 from ..wire.fields import find_charset, parse_content_type
+from ..wire.urlencoded import parse_urlencoded
 from .exceptions import HTTPBadRequest, HTTPRequestEntityTooLarge
 from .part_codings import TransferDecoder, find_transfer_coding
 from .part_stream import Fields, PartsStream, PartStream, limit_heads
@@ -109,7 +109,7 @@ def _parse_urlencoded(data: bytes, charset: str, max_fields: int) -> list[tuple[
         text = data.decode(charset, "replace").rstrip()
         if 0 < max_fields <= text.count("&"):  # of bytes it would be another in some charsets
             raise _too_many_fields(max_fields)
-        return parse_qsl(text, keep_blank_values=True, encoding=charset)
+        return parse_urlencoded(text, charset)
     except (LookupError, UnicodeError) as exc:
         raise HTTPBadRequest(text=f"Charset of the form not understood: {charset!r:.50}") from exc
 

@@ -20,6 +20,13 @@ from .stream import _PHRASES, Answerable, LooseHeaders, StreamResponse, is_empty
 __all__ = ["Response", "json_bytes_response", "json_response"]
 
 _MISSING: Any = object()  # stands for "not given" where None has a meaning
+# Members by names of the module: to look one up in its class costs ten times as much (Python 3.11).
+_ROLE_LENGTH = Role.LENGTH
+_ROLE_CODING = Role.CODING
+_ROLE_CONNECTION = Role.CONNECTION
+_ROLE_DATE = Role.DATE
+_ROLE_SERVER = Role.SERVER
+_OPEN = State.OPEN
 
 
 class Response(StreamResponse):
@@ -285,12 +292,12 @@ class Response(StreamResponse):
             roles = check_roles(fields.items())
         except ValueError:
             return False  # it is told where such answers are sent
-        if Role.CODING in roles or Role.CONNECTION in roles or Role.LENGTH in roles:
+        if _ROLE_CODING in roles or _ROLE_CONNECTION in roles or _ROLE_LENGTH in roles:
             return False
         fields[hdrs.CONTENT_LENGTH] = str(len(body))
         if body:
             fields.setdefault(hdrs.CONTENT_TYPE, "application/octet-stream")
-        if Role.DATE in roles or Role.SERVER in roles:
+        if _ROLE_DATE in roles or _ROLE_SERVER in roles:
             for name, value in exchange.default_fields:
                 fields.setdefault(name, value)
         else:
@@ -303,7 +310,7 @@ class Response(StreamResponse):
         cls = type(self)
         return (
             cls._may_be_plain
-            and exchange._state is State.OPEN
+            and exchange._state is _OPEN
             and self._exchange is None
             and not self._ended
             and cls.prepare is _PREPARE
@@ -346,7 +353,7 @@ class Response(StreamResponse):
                 await left
             self._ended = True
         except BaseException:
-            if exchange.state is State.OPEN:
+            if exchange.state is _OPEN:
                 self._exchange = None
             raise
 
@@ -356,9 +363,9 @@ class Response(StreamResponse):
         fields = list(self._headers.items())
         roles = check_roles(fields)
         if (
-            roles.count(Role.LENGTH) == 1
-            and Role.CODING not in roles
-            and Role.CONNECTION not in roles
+            roles.count(_ROLE_LENGTH) == 1
+            and _ROLE_CODING not in roles
+            and _ROLE_CONNECTION not in roles
             and self._keep_alive
             and not self._must_be_empty
             and 200 <= status <= 999

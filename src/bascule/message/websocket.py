@@ -36,6 +36,7 @@ _MAX_TOLD: Final = 20
 _MAX_CALLS_BEHIND_THE_END: Final = 4
 # Codes that mean a close without one: what aiohttp shows for an empty close, and RFC 6455's own.
 _NO_CODES = (0, NO_CODE)
+_TEXT, _BINARY = WSMsgType.TEXT, WSMsgType.BINARY
 _LAST = (WSMsgType.CLOSE, WSMsgType.CLOSING, WSMsgType.CLOSED)
 
 
@@ -251,11 +252,11 @@ class WebSocketResponse(StreamResponse):
             TypeError: it is not str.
             ConnectionResetError: it is closed.
         """
-        channel = self._opened()
+        channel = self._channel or self._opened()
         if not isinstance(data, str):
             raise TypeError(f"data argument must be str ({type(data)!r})")
         try:
-            rest = channel.push(WSMsgType.TEXT, data, compress)
+            rest = channel.push(_TEXT, data, compress)
             if rest is not None:
                 await rest
         except ClientConnectionResetError:
@@ -264,10 +265,10 @@ class WebSocketResponse(StreamResponse):
 
     async def send_bytes(self, data: Bytes, compress: int | None = None) -> None:
         """Send a binary message; see `send_str`."""
-        channel = self._opened()
+        channel = self._channel or self._opened()
         if not isinstance(data, bytes | bytearray | memoryview):
             raise TypeError(f"data argument must be byte-ish ({type(data)!r})")
-        rest = channel.push(WSMsgType.BINARY, data, compress)
+        rest = channel.push(_BINARY, data, compress)
         if rest is not None:
             await rest
 
@@ -353,7 +354,7 @@ class WebSocketResponse(StreamResponse):
                 the end.
             TimeoutError: nothing came in time; the WebSocket stays open.
         """
-        channel = self._opened()
+        channel = self._channel or self._opened()
         if self._receiving:
             raise RuntimeError("Concurrent call to receive() is not allowed")
         if self._closed:
@@ -370,7 +371,7 @@ class WebSocketResponse(StreamResponse):
                     message = await channel.receive()
         finally:
             self._receiving = False
-        if message.type > WSMsgType.BINARY:
+        if message.type > _BINARY:
             message = await self._take_note(message, channel)
         return message
 
@@ -434,7 +435,7 @@ class WebSocketResponse(StreamResponse):
 
     async def __anext__(self) -> WSMessage:
         message = await self.receive()
-        if message.type in _LAST:
+        if message.type > _BINARY and message.type in _LAST:
             raise StopAsyncIteration
         return message
 

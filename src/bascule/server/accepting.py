@@ -11,7 +11,7 @@ import errno
 import logging
 import os
 import socket
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from enum import Enum
 from ssl import SSLContext, SSLError
 from typing import Any, Protocol
@@ -52,9 +52,11 @@ class Receiver(Protocol):
     logger: logging.Logger
     complaints: Complaints
     arrivals: set[asyncio.Task[None]]
+    expected: int
 
-    def __call__(self) -> asyncio.BaseProtocol:
-        """Make the protocol of a new connection."""
+    def prepare(self, sock: socket.socket) -> Callable[[], asyncio.BaseProtocol]:
+        """Set up a socket that is about to listen; give what makes the protocols of its
+        connections."""
 
 
 class _State(Enum):
@@ -150,7 +152,7 @@ class _Acceptor:
         ssl_context: for TLS.
     """
 
-    __slots__ = ("_limit", "_loop", "_options", "_receiver", "_retry", "_sock", "_state", "_tls")
+    __slots__ = ("_factory", "_limit", "_loop", "_receiver", "_retry", "_sock", "_state", "_tls")
 
     def __init__(
         self, sock: socket.socket, receiver: Receiver, ssl_context: SSLContext | None
@@ -159,6 +161,7 @@ class _Acceptor:
         self._sock = sock
         self._receiver = receiver
         self._limit = find_limit(receiver.options.limit_connections)
+        self._factory = receiver.prepare(sock)
         self._tls = _dump_tls(ssl_context, receiver.options)
         self._state = _State.PAUSED
         self._retry: asyncio.TimerHandle | None = None
@@ -202,8 +205,13 @@ class _Acceptor:
 
     def _accept_batch(self) -> bool:
         """Accept connections that wait; say if more may come, or there is no room for any."""
+        room = 0 if self._limit is None else CENSUS.count_room(self._limit)
         for number in range(_BATCH):
-            if self._limit is not None and not CENSUS.has_room(self._limit, is_needed=not number):
+            if (
+                number >= room
+                and self._limit is not None
+                and not CENSUS.has_room(self._limit, is_needed=not number)
+            ):
                 if number:
                     return True  # the loop will tell if another one waits
                 self._say("limit", f"Accepting pauses: limit_connections is {self._limit}")
@@ -218,21 +226,47 @@ class _Acceptor:
                 self._say("error", f"Accepting pauses: {exc.strerror or repr(exc)}")
                 return False
             sock.setblocking(False)
-            task = self._loop.create_task(self._bring_in(sock, address), name="bascule-accept")
-            if not task.done():  # as one may be that was begun eagerly
-                self._receiver.arrivals.add(task)
+            if self._tls:
+                self._begin_handshake(sock, address)
+            else:
+                self._receiver.expected += 1
+                self._go_through(self._loop.connect_accepted_socket(self._factory, sock), sock)
         return True
 
-    async def _bring_in(self, sock: socket.socket, address: Any) -> None:
-        """Make a connection of an accepted socket."""
+    def _go_through(self, making: Coroutine[Any, Any, Any], sock: socket.socket) -> None:
+        """Go on with the making of a connection without TLS, which waits for one step of the loop:
+        a task of its own would cost more than all the rest of it."""
         receiver = self._receiver
         try:
-            await self._loop.connect_accepted_socket(receiver, sock, **self._tls)
-        except OSError as exc:  # SSLError among them
-            if self._tls:
-                receiver.complaints.add(address, f"TLS handshake failed: {_tell(exc)}")
+            waited = making.send(None)
+        except StopIteration:
+            pass
+        except OSError:
+            sock.close()  # the peer has left before there was a transport
+        except Exception:  # of what makes protocols, or of the loop's
+            sock.close()
+            receiver.logger.exception("Error in accepting a connection")
+        else:
+            if waited is None:
+                self._loop.call_soon(self._go_through, making, sock)
             else:
-                sock.close()  # the peer has left before there was a transport
+                waited.add_done_callback(lambda _: self._go_through(making, sock))
+            return
+        receiver.expected -= 1
+        CENSUS.freed(self._loop)
+
+    def _begin_handshake(self, sock: socket.socket, address: Any) -> None:
+        task = self._loop.create_task(self._shake_hands(sock, address), name="bascule-accept")
+        if not task.done():  # as one may be that was begun eagerly
+            self._receiver.arrivals.add(task)
+
+    async def _shake_hands(self, sock: socket.socket, address: Any) -> None:
+        """Make a connection with TLS of an accepted socket."""
+        receiver = self._receiver
+        try:
+            await self._loop.connect_accepted_socket(self._factory, sock, **self._tls)
+        except OSError as exc:  # SSLError among them
+            receiver.complaints.add(address, f"TLS handshake failed: {_tell(exc)}")
         except Exception:  # of what makes protocols, or of the loop's
             sock.close()
             receiver.logger.exception("Error in accepting a connection")

@@ -137,7 +137,14 @@ class Assembler:
                     self._buffer, self._at, apply_mask, self._limit, self._deflate is not None
                 )
                 if plain is not None:
-                    return self._take_plain(*plain)
+                    opcode, data, end = plain
+                    if end == len(self._buffer):
+                        self._buffer, self._at = b"", 0
+                    else:
+                        self._at = end
+                    if opcode & COMPRESSED:
+                        data = self._inflate(data)
+                    return self._finish(_BINARY if opcode & 2 else _TEXT, data)
                 if self._awaits_plain():
                     break
             frame = self._read_frame()
@@ -148,16 +155,6 @@ class Assembler:
                 return message
         self._forget()
         return None
-
-    def _take_plain(self, opcode: int, data: bytes, end: int) -> WSMessage:
-        """Make a message of a frame that was read by the lane."""
-        if end == len(self._buffer):
-            self._buffer, self._at = b"", 0
-        else:
-            self._at = end
-        if opcode & COMPRESSED:
-            data = self._inflate(data)
-        return self._finish(_BINARY if opcode & 2 else _TEXT, data)
 
     def _inflate(self, data: bytes) -> bytes:
         deflate = self._deflate

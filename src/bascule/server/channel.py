@@ -4,7 +4,14 @@ import asyncio
 from collections.abc import Awaitable
 from typing import TYPE_CHECKING, Protocol
 
-from ..channel import Channel, ChannelOptions, ChannelState, ClientConnectionResetError, Payload
+from ..channel import (
+    Channel,
+    ChannelOptions,
+    ChannelState,
+    ClientConnectionResetError,
+    Payload,
+    Waiter,
+)
 from ..wire.frames import (
     WebSocketError,
     WSCloseCode,
@@ -23,6 +30,8 @@ __all__ = ["ChannelWire", "SocketChannel"]
 # Up to here the head and the payload of a frame are joined into one write.
 _JOIN_SIZE = 64 * 1024
 
+
+_BINARY = WSMsgType.BINARY
 
 # Messages that are read in one step of the loop, pings among them.
 _BATCH = 128
@@ -116,7 +125,8 @@ class SocketChannel(Channel):
         if not self._waiters or asyncio.current_task() is not None:
             self._read_on()
             return
-        self._woken = woken = []
+        woken: list[Waiter] = []
+        self._woken = woken
         try:
             self._read_on()
         finally:
@@ -148,7 +158,10 @@ class SocketChannel(Channel):
                 message = assembler.next_message()
                 if message is None:
                     return
-                self._deliver(message)
+                if message.type <= _BINARY:
+                    self._put(message)
+                else:
+                    self._deliver(message)
                 if not assembler.has_bytes:
                     return
         except WebSocketError as exc:
@@ -185,10 +198,17 @@ class SocketChannel(Channel):
         if isinstance(data, str):
             data = data.encode()
         deflate = self._deflate
-        if deflate is None or compress == 0 or kind > WSMsgType.BINARY:
-            self._write_frame(kind, data if type(data) is bytes else bytes(data), False)
+        rsv1 = deflate is not None and compress != 0 and kind <= _BINARY
+        if deflate is not None and rsv1:
+            data = deflate.encode_message(data, compress)
+        elif type(data) is not bytes:
+            data = bytes(data)
+        if len(data) <= _JOIN_SIZE:
+            frame = dump_frame(kind, data, rsv1=rsv1)
+            self._meter.bytes_sent += len(frame)
+            self._wire.write(frame)
         else:
-            self._write_frame(kind, deflate.encode_message(data, compress), True)
+            self._write_frame(kind, data, rsv1)
         room = self._wire.room()
         return asyncio.shield(room) if room is not None else None  # others may wait for the same
 

@@ -33,7 +33,7 @@ from .referee import Chunked, Counted, Decoder, judge
 from .refusals import dump_refusal
 from .sendfile import CannotSend, FileSender, has_sendfile
 
-__all__ = ["Connection", "Owner", "Phase"]
+__all__ = ["Connection", "Owner", "Phase", "switch_on_keepalive"]
 
 # States of an exchange whose responder has done all there was to do.
 _OVER = (State.ENDED, State.SWITCHED, State.GONE)
@@ -60,6 +60,20 @@ class Phase(Enum):
     LOST = "none, gone"
 
 
+# Members by names of the module: to look one up in its class costs ten times as much (Python 3.11).
+_OPEN = State.OPEN
+_HELD = State.HELD
+_ENDED = State.ENDED
+_SWITCHED = State.SWITCHED
+_HEAD = Phase.HEAD
+_BODY = Phase.BODY
+_TURN = Phase.TURN
+_CHANNEL = Phase.CHANNEL
+_FAREWELL = Phase.FAREWELL
+_CLOSED = Phase.CLOSED
+_LOST = Phase.LOST
+
+
 class Owner(Protocol):
     """What a connection needs of its server."""
 
@@ -73,6 +87,7 @@ class Owner(Protocol):
     date: str
     ending: bytes
     last_ending: bytes
+    kept_ending: bytes
     final_request: int
     requests_count: int
     stopping: bool
@@ -133,15 +148,18 @@ class Connection(asyncio.Protocol):
         "_transport",
         "_written",
         "addresses",
+        "is_prepared",
         "phase",
     )
 
     def __init__(self, owner: Owner) -> None:
         self._owner = owner
+        # The options of the socket are set, by who accepted it.
+        self.is_prepared = False
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport | None = None
         self._scheme = "http"
-        self.phase = Phase.HEAD
+        self.phase = _HEAD
         # Gathers a head that has not come at once.
         self._reader: HeadReader | None = None
         self._decoder: Decoder | None = None
@@ -181,18 +199,29 @@ class Connection(asyncio.Protocol):
         self._transport = transport  # type: ignore[assignment]  # asyncio hands a Transport to Protocols
         if transport.get_extra_info("sslcontext") is not None:
             self._scheme = "https"
-        if self._owner.options.tcp_keepalive:
-            _switch_on_keepalive(transport.get_extra_info("socket"))
+        if not self.is_prepared and self._owner.options.tcp_keepalive:
+            switch_on_keepalive(transport.get_extra_info("socket"))
         self._owner.opened(self)
 
     def connection_lost(self, exc: BaseException | None) -> None:
         """End: the exchange in progress learns that its peer has left."""
+        if self.phase is _BODY and self._cycle is not None:
+            self._complain("Connection lost inside a request body")
+        self.phase = _LOST
+        self._owner.left()
+        if (
+            self._cycle is None
+            and self._room is None
+            and self._channel is None
+            and self._sender is None
+        ):
+            self._owner.closed(self)  # as most end: nobody waits for anything
+        else:
+            self._tell_of_loss(exc)
+
+    def _tell_of_loss(self, exc: BaseException | None) -> None:
         cause = ClientConnectionResetError("Connection lost")
         cause.__cause__ = exc
-        if self.phase is Phase.BODY and self._cycle is not None:
-            self._complain("Connection lost inside a request body")
-        self.phase = Phase.LOST
-        self._owner.left()
         if self._room is not None and not self._room.done():
             self._room.set_exception(cause)
             self._room.exception()  # retrieved here: nobody may be waiting for it any more
@@ -208,13 +237,13 @@ class Connection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """Take bytes, by the phase; behind the last request they are thrown away."""
         phase = self.phase
-        if phase is Phase.HEAD:
+        if phase is _HEAD:
             self._read_head(data)
-        elif phase is Phase.BODY:
+        elif phase is _BODY:
             self._read_body(data)
-        elif phase is Phase.TURN:
+        elif phase is _TURN:
             self._keep(data)
-        elif phase is Phase.CHANNEL and self._channel is not None:
+        elif phase is _CHANNEL and self._channel is not None:
             self._channel.feed(data)
 
     def eof_received(self) -> bool:
@@ -224,11 +253,11 @@ class Connection(asyncio.Protocol):
             Whether the transport stays open: for a complete request in progress, which is still
             answered.
         """
-        if self.phase is Phase.TURN and self._cycle is not None:
+        if self.phase is _TURN and self._cycle is not None:
             self._half_closed = True
             self._cycle.gone.set(_half_closed())
             return self._scheme == "http"  # asyncio closes TLS transports whatever is said here
-        if self.phase is Phase.HEAD and self._reader:
+        if self.phase is _HEAD and self._reader:
             self._complain("Connection closed inside a request head")
         return False
 
@@ -269,14 +298,14 @@ class Connection(asyncio.Protocol):
 
     def idle_for(self, now: float) -> float | None:
         """Give the seconds for which it has waited for a request; None while it is in use."""
-        if self.phase is not Phase.HEAD or self._reader or self._cycle is not None:
+        if self.phase is not _HEAD or self._reader or self._cycle is not None:
             return None
         return now - self._since
 
     def go_away(self) -> None:
         """Tell a WebSocket, or the answer in progress, that the server stops."""
         if self._channel is not None:
-            if self.phase is Phase.CHANNEL:
+            if self.phase is _CHANNEL:
                 self._channel.go_away()
         elif self._cycle is not None:
             self._cycle.stopping.set(ConnectionAbortedError("The server stops"))
@@ -284,7 +313,7 @@ class Connection(asyncio.Protocol):
     def finish(self) -> None:
         """Serve no further request: close when idle, else after the answer in progress."""
         self._condemned = True
-        if self._cycle is None and self.phase is not Phase.FAREWELL:
+        if self._cycle is None and self.phase is not _FAREWELL:
             self._close()
 
     def abort(self) -> None:
@@ -301,14 +330,12 @@ class Connection(asyncio.Protocol):
             self.cut(TimeoutError("The peer does not read"))
             return
         waited = now - self._since
-        if self.phase is Phase.HEAD:
+        if self.phase is _HEAD:
             self._check_head(waited)
-        elif self.phase is Phase.BODY:
+        elif self.phase is _BODY:
             self._check_body(now)
         elif (
-            self.phase is Phase.FAREWELL
-            and waited > options.farewell_time
-            and not self._is_answering()
+            self.phase is _FAREWELL and waited > options.farewell_time and not self._is_answering()
         ):
             self.abort()
 
@@ -444,9 +471,9 @@ class Connection(asyncio.Protocol):
         self._reader = None
         self._decoder = decoder
         if decoder is None:
-            self.phase = Phase.TURN
+            self.phase = _TURN
         else:
-            self.phase = Phase.BODY
+            self.phase = _BODY
             if owner.options.min_body_rate is not None:
                 self._rate = BodyRate(owner.options.min_body_rate, owner.options.body_rate_grace)
         cycle = self._cycle = Cycle(self, head, body)
@@ -489,7 +516,7 @@ class Connection(asyncio.Protocol):
 
     def _end_message(self, rest: bytes) -> None:
         """The current message is complete; `rest` came behind it."""
-        self.phase = Phase.TURN
+        self.phase = _TURN
         self._decoder = None
         self._keep(rest)
         if self._cycle is None:
@@ -513,7 +540,7 @@ class Connection(asyncio.Protocol):
             self._cycle = None
             self._answer_refusal(exc)
             return
-        self.phase = Phase.FAREWELL
+        self.phase = _FAREWELL
         self.pause_reading()
         error_class = PayloadTimeoutError if exc.status == 408 else RequestPayloadError
         error = error_class(exc.detail)
@@ -525,7 +552,7 @@ class Connection(asyncio.Protocol):
     def starved(self) -> Awaitable[None] | None:
         """A reader of the body waits: ask the client for it, read on, and time the wait."""
         cycle = self._cycle
-        if self._continue and cycle is not None and cycle.state in (State.OPEN, State.HELD):
+        if self._continue and cycle is not None and cycle.state in (_OPEN, _HELD):
             self._continue = False
             self.write(dump_head(status_line(100, "Continue"), ()))
         self._since = self._owner.now()
@@ -540,7 +567,7 @@ class Connection(asyncio.Protocol):
 
     def drained(self) -> None:
         """There is room for more of the body."""
-        if self.phase is Phase.BODY:
+        if self.phase is _BODY:
             self.resume_reading()
 
     def pause_reading(self) -> None:
@@ -582,7 +609,7 @@ class Connection(asyncio.Protocol):
     def switch(self, channel: SocketChannel) -> None:
         """Hand all bytes behind the request to a channel, those first that are here already."""
         self._channel = channel
-        self.phase = Phase.CHANNEL
+        self.phase = _CHANNEL
         ahead, self._ahead = self._ahead, b""
         self.resume_reading()
         if ahead:
@@ -592,7 +619,7 @@ class Connection(asyncio.Protocol):
 
     def leave_channel(self, *, at_once: bool) -> None:
         """Close behind what the channel wrote; unless at once, the peer may read that first."""
-        if self.phase is not Phase.CHANNEL:
+        if self.phase is not _CHANNEL:
             return
         if at_once:
             self._close()
@@ -601,7 +628,7 @@ class Connection(asyncio.Protocol):
 
     def _leave_switched(self) -> None:
         """The responder of a WebSocket has returned: what it left open ends."""
-        if self.phase is not Phase.CHANNEL or self._channel is None:
+        if self.phase is not _CHANNEL or self._channel is None:
             return
         if self._channel.state is ChannelState.CLOSING:
             self._say_farewell()
@@ -642,13 +669,13 @@ class Connection(asyncio.Protocol):
         self._served += 1
         self._since = self._owner.now()
         phase, state = self.phase, cycle._state
-        if phase is Phase.LOST:
+        if phase is _LOST:
             self._owner.closed(self)
-        if phase is Phase.CLOSED or phase is Phase.LOST:
+        if phase is _CLOSED or phase is _LOST:
             return
-        if state is State.SWITCHED:
+        if state is _SWITCHED:
             self._leave_switched()
-        elif state is not State.ENDED:
+        elif state is not _ENDED:
             self.abort()
         elif (
             not cycle.goes_on
@@ -661,22 +688,22 @@ class Connection(asyncio.Protocol):
         else:
             if self._served + 1 == self._owner.final_request:
                 self._condemned = True
-            if phase is not Phase.TURN:
+            if phase is not _TURN:
                 self._linger()
             elif self._reading and not self._ahead and not self._half_closed:
-                self.phase = Phase.HEAD  # as most go on
+                self.phase = _HEAD  # as most go on
             else:
                 self._next()
 
     def _next(self) -> None:
         """Turn to the next request, of which bytes may be here already."""
-        self.phase = Phase.HEAD
+        self.phase = _HEAD
         if not self._reading:
             self.resume_reading()
         if self._ahead:
             ahead, self._ahead = self._ahead, b""
             self._read_head(ahead)
-        if self._half_closed and self.phase in (Phase.HEAD, Phase.BODY):
+        if self._half_closed and self.phase in (_HEAD, _BODY):
             self._complain("Connection closed inside a request")
             self._close()
 
@@ -694,7 +721,7 @@ class Connection(asyncio.Protocol):
         """Answer a head that is not served, and end the connection."""
         self._complain(exc.detail)
         self._owner.requests_count += 1
-        self.phase = Phase.FAREWELL  # whatever comes behind it is unread
+        self.phase = _FAREWELL  # whatever comes behind it is unread
         self._answer_refusal(exc)
 
     def _answer_refusal(self, exc: BadRequest) -> None:
@@ -706,16 +733,12 @@ class Connection(asyncio.Protocol):
 
     def _say_farewell(self) -> None:
         """Close, and before that let the peer read the answer if it is still sending."""
-        unread = (
-            self._ahead
-            if self.phase is Phase.TURN
-            else self.phase is not Phase.HEAD or self._reader
-        )
+        unread = self._ahead if self.phase is _TURN else self.phase is not _HEAD or self._reader
         transport = self._transport
         if not unread or transport is None or not transport.can_write_eof():
             self._close()
             return
-        self.phase = Phase.FAREWELL
+        self.phase = _FAREWELL
         self._since = self._owner.now()
         try:
             transport.write_eof()
@@ -730,8 +753,8 @@ class Connection(asyncio.Protocol):
             self._transport.close()
 
     def _mark_closed(self) -> None:
-        if self.phase is not Phase.LOST:
-            self.phase = Phase.CLOSED
+        if self.phase is not _LOST:
+            self.phase = _CLOSED
 
     def _complain(self, detail: str) -> None:
         self._owner.complaints.add(self.get_extra_info("peername"), detail)
@@ -746,7 +769,7 @@ class Connection(asyncio.Protocol):
     @property
     def transport(self) -> asyncio.Transport | None:
         """The transport; None before there is one, and once it is gone."""
-        return None if self.phase is Phase.LOST else self._transport
+        return None if self.phase is _LOST else self._transport
 
     def get_extra_info(self, name: str, default: Any = None) -> Any:  # Any: as asyncio has it
         """Look up a fact of the transport."""
@@ -767,7 +790,13 @@ class Connection(asyncio.Protocol):
         transport.write(data)
 
     def write_plain(
-        self, cycle: Cycle, start: bytes, body: bytes, *, is_dated: bool = False
+        self,
+        cycle: Cycle,
+        start: bytes,
+        body: bytes,
+        *,
+        is_dated: bool = False,
+        is_old: bool = False,
     ) -> asyncio.Future[None] | Literal[False] | None:
         """Write an answer in one piece, while the request is all read, the connection goes on as
         the request lets it, and there is room.
@@ -776,7 +805,7 @@ class Connection(asyncio.Protocol):
             ClientConnectionResetError: the transport is closing.
         """
         if (
-            self.phase is not Phase.TURN
+            self.phase is not _TURN
             or self._room is not None
             or self._condemned
             or self._is_unkept
@@ -794,7 +823,10 @@ class Connection(asyncio.Protocol):
             if second != owner.second:
                 owner.turn_to(second)
             cycle.date = owner.date
-            ending = owner.ending if cycle.goes_on else owner.last_ending
+            if is_old:
+                ending = owner.kept_ending if cycle.goes_on else owner.ending
+            else:
+                ending = owner.ending if cycle.goes_on else owner.last_ending
         cycle.bytes_sent = size = len(start) + len(ending) + len(body)
         self._written += size
         if size <= JOIN_SIZE:
@@ -811,7 +843,7 @@ class Connection(asyncio.Protocol):
     def end_plain(self, cycle: Cycle) -> bytes | None:
         """Give what ends the head of an answer with a Date where `write_plain` would write it."""
         if (
-            self.phase is not Phase.TURN
+            self.phase is not _TURN
             or self._room is not None
             or self._condemned
             or self._is_unkept
@@ -905,6 +937,8 @@ def _half_closed() -> ClientConnectionResetError:
     return ClientConnectionResetError("The peer has ended its half")
 
 
-def _switch_on_keepalive(sock: Any) -> None:  # Any: a TransportSocket, or a stand-in of it
+def switch_on_keepalive(sock: Any) -> None:  # Any: a TransportSocket, or a stand-in of it
+    """Have the system look whether a silent peer is still there; sockets that are accepted at one
+    that listens have it from that."""
     if sock is not None and sock.family in (socket.AF_INET, socket.AF_INET6):
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)

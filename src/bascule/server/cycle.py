@@ -43,6 +43,17 @@ _chunk_lines: dict[int, bytes] = {}
 _MAX_CHUNK_LINES = 1024
 # Shared by all that have no such piece; never changed.
 _NONE: list[bytes] = []
+# Members by names of the module: to look one up in its class costs ten times as much (Python 3.11).
+_ROLE_CODING = Role.CODING
+_ROLE_CONNECTION = Role.CONNECTION
+_FRAMED_NONE = BodyFraming.NONE
+_FRAMED_LENGTH = BodyFraming.LENGTH
+_FRAMED_CHUNKED = BodyFraming.CHUNKED
+_FRAMED_CLOSE = BodyFraming.CLOSE
+_OPEN = State.OPEN
+_STARTED = State.STARTED
+_ENDED = State.ENDED
+_SENDING = State.SENDING
 # Fields that an acceptance never has: they would speak of a body, or of another handshake.
 _NOT_IN_101 = frozenset(
     {"content-length", "transfer-encoding", "sec-websocket-extensions", "sec-websocket-protocol"}
@@ -62,7 +73,13 @@ class Wire(ChannelWire, Protocol):
         """Value of the Server field; none is sent when empty."""
 
     def write_plain(
-        self, cycle: "Cycle", start: bytes, body: bytes, *, is_dated: bool = False
+        self,
+        cycle: "Cycle",
+        start: bytes,
+        body: bytes,
+        *,
+        is_dated: bool = False,
+        is_old: bool = False,
     ) -> asyncio.Future[None] | Literal[False] | None:
         """Write an answer in one piece, where nothing stands in the way of that.
 
@@ -71,6 +88,8 @@ class Wire(ChannelWire, Protocol):
             start: of the head.
             body: all of it.
             is_dated: the head has a Date and all that a server puts in.
+            is_old: the client speaks HTTP/1.0, and must be told that the connection goes on, not
+                that it ends; of no effect where the head has all.
 
         Returns:
             False where something does: nothing was written; else what to await for room, None
@@ -124,7 +143,7 @@ class Cycle(Exchange):
         self._wire = wire
         # The compression of a WebSocket that was negotiated, once it was.
         self._agreed: tuple[Deflate | None] | None = None
-        self._framing = BodyFraming.NONE
+        self._framing = _FRAMED_NONE
         # That of the answer, once it has one.
         self.date = ""
         # Pieces of the body that leave by the end of this step of the loop; a list from the first.
@@ -162,7 +181,7 @@ class Cycle(Exchange):
         self, status: int, reason: str, content_type: str | None, body: bytes
     ) -> Awaitable[None] | None:
         """Write head and body at once, where nothing else is to be thought of."""
-        if self.head.version is not HttpVersion11 or self._state is not State.OPEN:
+        if self._state is not _OPEN:
             return self._answer_with_fields(status, reason, content_type, body)
         size = len(body)
         if content_type is not None:
@@ -172,10 +191,12 @@ class Cycle(Exchange):
         else:
             described = "Content-Length: 0"
         start = f"HTTP/1.1 {status} {reason}\r\n{described}\r\n"
-        room = self._wire.write_plain(self, start.encode("utf-8", "surrogateescape"), body)
+        is_old = self.head.version is not HttpVersion11
+        data = start.encode("utf-8", "surrogateescape")
+        room = self._wire.write_plain(self, data, body, is_old=is_old)
         if room is False:
             return self._answer_with_fields(status, reason, content_type, body)
-        self._state = State.ENDED
+        self._state = _ENDED
         self.status = status
         return None if room is None else asyncio.shield(room)
 
@@ -190,7 +211,7 @@ class Cycle(Exchange):
     ) -> Awaitable[None] | None:
         """Write head and body at once, where nothing else is to be thought of."""
         is_new = self.head.version is HttpVersion11
-        if (is_new or self.goes_on) and self._state is State.OPEN:
+        if (is_new or self.goes_on) and self._state is _OPEN:
             lines = "".join([f"{name}: {value}\r\n" for name, value in fields])
             kept = "" if is_new else "Connection: keep-alive\r\n"  # as 1.0 has to be told
             start = f"HTTP/1.1 {status} {reason}\r\n{lines}{kept}".encode(
@@ -198,7 +219,7 @@ class Cycle(Exchange):
             )
             room = self._wire.write_plain(self, start, body, is_dated=True)
             if room is not False:
-                self._state = State.ENDED
+                self._state = _ENDED
                 self.status = status
                 return None if room is None else asyncio.shield(room)
         return super().answer_listed(status, reason, fields, body)
@@ -214,14 +235,14 @@ class Cycle(Exchange):
         head = self.head
         if (
             head.version is not HttpVersion11
-            or self._state is not State.OPEN
+            or self._state is not _OPEN
             or head.method not in _WITH_BODY
         ):
             return False
         room = self._wire.write_plain(self, status_line + block, body)
         if room is False:
             return False
-        self._state = State.ENDED
+        self._state = _ENDED
         self.status = int(status_line[9:12])
         return None if room is None else asyncio.shield(room)
 
@@ -254,7 +275,7 @@ class Cycle(Exchange):
             what `send_file` raises.
         """
         if (
-            self._state is not State.OPEN
+            self._state is not _OPEN
             or self.head.version is not HttpVersion11
             or not self._can_send(file, offset, count)
         ):
@@ -265,9 +286,9 @@ class Cycle(Exchange):
         lines = "".join([f"{name}: {value}\r\n" for name, value in fields])
         prefix = f"HTTP/1.1 200 OK\r\n{lines}".encode("utf-8", "surrogateescape") + ending
         self.status = 200
-        self._framing = BodyFraming.LENGTH
+        self._framing = _FRAMED_LENGTH
         self._remaining = count
-        self._state = State.SENDING
+        self._state = _SENDING
         try:
             sent = await self._wire.send_file(prefix, file.fileno(), offset, count)
         except asyncio.CancelledError:
@@ -278,8 +299,8 @@ class Cycle(Exchange):
             raise
         self.bytes_sent += len(prefix) + (sent or 0)
         self._remaining -= sent or 0
-        if self._state is State.SENDING:  # the peer may have left just now
-            self._state = State.STARTED if self._remaining else State.ENDED
+        if self._state is _SENDING:  # the peer may have left just now
+            self._state = _STARTED if self._remaining else _ENDED
         return sent is not None
 
     def take(self, data: bytes) -> Awaitable[None] | None:
@@ -290,7 +311,7 @@ class Cycle(Exchange):
             what is to be awaited; None when there is nothing to wait for.
         """
         pending, size = self._pending, len(data)
-        if not pending or not size or self._state is not State.STARTED:
+        if not pending or not size or self._state is not _STARTED:
             if not self._begin_pending(data):
                 return self.write(data)
             pending = self._pending
@@ -305,8 +326,8 @@ class Cycle(Exchange):
     def _begin_pending(self, data: bytes) -> bool:
         """Make ready to take a piece; say whether it can be taken."""
         if (
-            self._state is not State.STARTED
-            or self._framing is not BodyFraming.CHUNKED
+            self._state is not _STARTED
+            or self._framing is not _FRAMED_CHUNKED
             or not data
             or self._wire.room() is not None
         ):
@@ -318,7 +339,7 @@ class Cycle(Exchange):
 
     def _flush(self) -> None:
         """Send what was taken in this step of the loop."""
-        if self._pending and self._state is State.STARTED:
+        if self._pending and self._state is _STARTED:
             try:
                 self._send(b"", b"", b"")
             except ClientConnectionResetError as exc:
@@ -398,7 +419,7 @@ class Cycle(Exchange):
         if head is not None and end and self._wire.has_much_unread:
             head.close = True
         prefix = b"" if head is None else self._dump(head)
-        if self._framing is BodyFraming.CHUNKED:
+        if self._framing is _FRAMED_CHUNKED:
             self._send_chunk(prefix, data, end, trailers)
         else:
             self._send(prefix, data, b"")
@@ -412,7 +433,7 @@ class Cycle(Exchange):
     def _can_send(self, file: Any, offset: int, count: int) -> bool:
         framing = self._framing if self._held is None else self._held.framing
         return (
-            framing is not BodyFraming.CHUNKED
+            framing is not _FRAMED_CHUNKED
             and self._wire.sends_files
             and descriptor_of(file) is not None
         )
@@ -445,7 +466,7 @@ class Cycle(Exchange):
                 self._send(b"", b"", b"")
             except ClientConnectionResetError:
                 pass  # it is closing already
-        if self._framing is BodyFraming.CLOSE:
+        if self._framing is _FRAMED_CLOSE:
             _reset_at_close(self._wire.get_extra_info("socket"))
         self._wire.cut(cause)
 
@@ -455,9 +476,9 @@ class Cycle(Exchange):
         roles = [find_role(name) for name, _ in fields]
         self._framing = head.framing
         self.goes_on = not head.close
-        if head.framing is BodyFraming.CHUNKED and Role.CODING not in roles:
+        if head.framing is _FRAMED_CHUNKED and _ROLE_CODING not in roles:
             fields.append(("Transfer-Encoding", "chunked"))
-        if Role.CONNECTION not in roles:
+        if _ROLE_CONNECTION not in roles:
             if self.head.version == HttpVersion10:
                 if not head.close:
                     fields.append(("Connection", "keep-alive"))

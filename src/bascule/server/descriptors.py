@@ -86,6 +86,10 @@ class Census:
         """Connections of all servers."""
         return sum(holder.held for holder in self._list_holders())
 
+    def count_room(self, limit: int) -> int:
+        """Give how many may be accepted before `has_room` is to be asked; 0 or less for none."""
+        return limit - limit // _MARGIN - self.held
+
     def has_room(self, limit: int, *, is_needed: bool = True) -> bool:
         """Say if one more connection may be accepted; near the limit idle ones are closed, if it
         is needed, since somebody waits."""

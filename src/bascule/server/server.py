@@ -3,6 +3,7 @@
 import asyncio
 import contextvars
 import logging
+import socket
 import time
 from collections.abc import Callable
 
@@ -11,7 +12,7 @@ from ..wire.fields import dump_date
 from ..wire.head import check_fields
 from ..wire.lane import Lane
 from .complaints import Complaints
-from .connection import Connection
+from .connection import Connection, switch_on_keepalive
 from .descriptors import CENSUS
 from .options import ConnectionOptions
 
@@ -40,6 +41,7 @@ class ConnectionSet:
     Attributes:
         requests_count: requests taken up since the start, refused ones too.
         arrivals: tasks of connections that are accepted and not made yet.
+        expected: how many are accepted besides, to be made in this step of the loop or the next.
         loop: the one it belongs to.
     """
 
@@ -63,6 +65,7 @@ class ConnectionSet:
         self.requests_count = 0
         self.stopping = False
         self.arrivals: set[asyncio.Task[None]] = set()
+        self.expected = 0
         self.loop = asyncio.get_running_loop()
         self.now = self.loop.time
         self.complaints = Complaints(logger, self.now, rate=self.options.log_rate)
@@ -82,6 +85,19 @@ class ConnectionSet:
         """Make the protocol of a new connection."""
         return Connection(self)
 
+    def prepare(self, sock: socket.socket) -> Callable[[], Connection]:
+        """Set up a socket that is about to listen; give what makes the protocols of its
+        connections."""
+        if self.options.tcp_keepalive:
+            switch_on_keepalive(sock)
+
+        def make() -> Connection:
+            connection = self()
+            connection.is_prepared = True
+            return connection
+
+        return make
+
     @property
     def connections(self) -> list[Connection]:
         """The connections that are open."""
@@ -90,7 +106,7 @@ class ConnectionSet:
     @property
     def held(self) -> int:
         """Descriptors of its connections, those that are being accepted among them."""
-        return self._open + len(self.arrivals)
+        return self._open + len(self.arrivals) + self.expected
 
     def list_idle(self) -> list[tuple[tuple[bool, float], Callable[[], None]]]:
         """Give what nobody would miss, to be closed while there are too many connections: those
@@ -122,12 +138,13 @@ class ConnectionSet:
 
     def turn_to(self, second: int) -> None:
         """Write what ends the heads of plain answers for another second since the epoch: Date,
-        Server, and where a connection ends, that."""
+        Server, and where a connection ends, that; where one with HTTP/1.0 goes on, that."""
         self.second = second
         self.date = dump_date(second)
         line = f"Date: {self.date}\r\n{self._server_line}"
         self.ending = f"{line}\r\n".encode()
         self.last_ending = f"{line}Connection: close\r\n\r\n".encode()
+        self.kept_ending = f"{line}Connection: keep-alive\r\n\r\n".encode()
 
     def opened(self, connection: Connection) -> None:
         """Take note of a new connection; the sweeper runs while there is one."""

@@ -24,6 +24,10 @@ _LINE = re.compile(
     % (_EXTENSION, _EXTENSION)
 )
 _TRAILER = re.compile(FIELD_LINE)
+# Such a line as nearly all are, behind the end of the chunk in front.
+_NEXT_LINE = re.compile(rb"\r\n([0-9A-Fa-f]{1,16})\r\n")
+# The bytes of the longest size there is.
+_LONGEST_SIZE = 16
 
 
 class _State(Enum):
@@ -65,33 +69,47 @@ class ChunkDecoder:
         """Whether the body is complete."""
         return self._state is _State.DONE
 
-    def feed(self, data: bytes) -> tuple[list[bytes], list[int], bytes]:
+    def feed(self, data: bytes) -> tuple[list[bytes | memoryview], list[int], bytes]:
         """Take the next bytes.
 
         Returns:
-            pieces of the body; where chunks end, as offsets into the joined pieces; and what came
-            behind the end of the body, once `ended`.
+            pieces of the body, as views of `data` where that has more in it: they are copied where
+            they are joined, and a second copy would cost more than all the rest; where chunks end,
+            as offsets into the joined pieces; and what came behind the end of the body, once
+            `ended`.
 
         Raises:
             BadRequest: 400 for a bad line, 431 for trailers beyond the limits.
         """
-        pieces: list[bytes] = []
+        pieces: list[bytes | memoryview] = []
         ends: list[int] = []
+        view = memoryview(data)
         position, size, given = 0, len(data), 0
         while position < size and self._state is not _State.DONE:
             if self._state is _State.DATA:
-                piece = data[position : position + self._left]
-                pieces.append(piece)
-                step = len(piece)
+                step = min(self._left, size - position)
+                pieces.append(data if step == size else view[position : position + step])
                 given += step
                 position += step
                 self._left -= step
                 if not self._left:
                     ends.append(given)
                     self._state = _State.DATA_END
+                    position = self._take_plain_line(data, position)
             else:
                 position = self._take_line(data, position)
         return pieces, ends, data[position:] if self._state is _State.DONE else b""
+
+    def _take_plain_line(self, data: bytes, position: int) -> int:
+        """Take the end of a chunk and the line of the next one in one step, where both are there
+        and nothing is said in it but the size; give the position behind what was taken."""
+        match = _NEXT_LINE.match(data, position)
+        if match is None or self._limits.max_chunk_line < _LONGEST_SIZE:
+            return position
+        left = self._left = int(match[1], 16)
+        self._state = _State.DATA if left else _State.TRAILERS
+        self._extensions = max(0, self._extensions - left)
+        return match.end()
 
     def _take_line(self, data: bytes, position: int) -> int:
         """Gather a line and act on it; give the position behind what was taken."""
