@@ -77,9 +77,9 @@ DESIGN: Table = {
         "BaseRequest.__init__: other order of parameters",
         "BaseRequest.__init__(exchange): extra",
         "BaseRequest.from_message: extra",
-        "Request.__init__(message, payload, protocol, payload_writer, task, loop, "
-        "client_max_size, client_max_fields, state, scheme, host, remote): missing",
-        "Request.__init__(exchange, limits): extra",
+    ),
+    "A response finds out once for its class whether that changes how answers are sent.": (
+        "Response.__init_subclass__: extra",
     ),
     "None, which is no value of these, says that they stay as they are.": (
         "BaseRequest.clone(method): default sentinel -> None",
@@ -107,6 +107,7 @@ DESIGN: Table = {
         "BaseRunner.hurry: extra",
         "Server.__init__(access_log, access_log_class, access_log_format, logger, debug, "
         "auto_decompress): extra",
+        "Server.at_step_end: extra",
         "Server.close_idle: extra",
         "Server.closed: extra",
         "Server.exit: extra",
@@ -115,7 +116,9 @@ DESIGN: Table = {
         "Server.left: extra",
         "Server.list_idle: extra",
         "Server.opened: extra",
+        "Server.prepare: extra",
         "Server.sweep: extra",
+        "Server.turn_to: extra",
     ),
     "A connection is run by its server: how it reads and answers is its own affair.": (
         "RequestHandler.__init__(keepalive_timeout, tcp_keepalive, logger, access_log_class, "
@@ -129,11 +132,15 @@ DESIGN: Table = {
         "RequestHandler.drained: extra",
         "RequestHandler.finish: extra",
         "RequestHandler.finish_response: missing",
+        "RequestHandler.addresses: extra",
+        "RequestHandler.at_step_end: extra",
+        "RequestHandler.end_plain: extra",
         "RequestHandler.forget_continue: extra",
         "RequestHandler.get_extra_info: extra",
         "RequestHandler.has_much_unread: extra",
         "RequestHandler.idle_for: extra",
         "RequestHandler.is_condemned: extra",
+        "RequestHandler.is_prepared: extra",
         "RequestHandler.phase: extra",
         "RequestHandler.room: extra",
         "RequestHandler.send_file: extra",
@@ -153,6 +160,7 @@ DESIGN: Table = {
         "RequestHandler.task: extra",
         "RequestHandler.was_served: extra",
         "RequestHandler.write: extra",
+        "RequestHandler.write_plain: extra",
         "RequestHandler.writing_paused: missing",
     ),
     "What a connection shows of its server's options is set where the server is made.": (
@@ -218,6 +226,8 @@ DESIGN: Table = {
         "StreamReader.end_chunk: extra",
         "StreamReader.end_http_chunk_receiving: missing",
         "StreamReader.feed_chunks: extra",
+        "StreamReader.feed_whole: extra",
+        "StreamReader.take_whole: extra",
         "StreamReader.feed_data(size): missing",
         "StreamReader.is_full: extra",
         "StreamReader.is_waiting: extra",
