@@ -1,5 +1,6 @@
 """A call over ASGI sets all that it has in one place, for speed; held here to its classes."""
 
+import asyncio
 from typing import Any
 
 from bascule.asgi.guest import GuestExchange
@@ -33,15 +34,16 @@ class Plain(Exchange):
     _emit = _emit_inform = _push = _cut = None  # type: ignore[assignment]  # never sent by
 
 
-def test_a_call_begins_as_every_exchange_does() -> None:
+async def test_a_call_begins_as_every_exchange_does() -> None:
     call = GuestExchange(SCOPE, receive, send)
     plain = Plain(head_of_scope(SCOPE))
-    for name in set(Exchange.__slots__) - {"head", "started_at"}:
+    assert call.task is asyncio.current_task()
+    for name in set(Exchange.__slots__) - {"head", "started_at", "task"}:
         assert getattr(call, name) == getattr(plain, name), name
     assert call.started_at <= plain.started_at
 
 
-def test_all_that_a_call_has_is_set() -> None:
+async def test_all_that_a_call_has_is_set() -> None:
     call = GuestExchange(SCOPE, receive, send)
     names = {name for cls in GuestExchange.__mro__ for name in getattr(cls, "__slots__", ())}
     assert {name for name in names if not hasattr(call, name)} == set()

@@ -79,13 +79,14 @@ class Handling:
 
     def __call__(self, exchange: Exchange) -> Awaitable[Any]:
         """Answer one exchange, when awaited."""
-        request = self._app._make_request(exchange)
-        if self._is_simple:
-            return self._answer(request, exchange)
-        return self._answer_and_tell(request, exchange)
+        if self._is_simple and exchange.task is not None:
+            return self._answer(self._app._make_request(exchange), exchange)
+        return self._answer_and_tell(exchange)
 
-    async def _answer_and_tell(self, request: BaseRequest, exchange: Exchange) -> None:
-        """Answer with what was asked for besides: cancellation, an access log."""
+    async def _answer_and_tell(self, exchange: Exchange) -> None:
+        """Answer in the task that awaits, with what was asked for besides: cancellation, an access
+        log."""
+        request = self._app._make_request(exchange)
         if not self._auto_decompress:
             request._auto_decompress = False
         response: StreamResponse | None = None

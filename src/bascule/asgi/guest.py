@@ -239,7 +239,8 @@ class GuestExchange(HostCall):
         # holds this to what they say.
         self.head = head
         self.goes_on = head.keep_alive
-        self.task = self._gone = self._stopping = None
+        self.task = asyncio.current_task()
+        self._gone = self._stopping = None
         self.status = self.bytes_sent = 0
         self.started_at = monotonic()
         self._state = _OPEN

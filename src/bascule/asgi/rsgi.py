@@ -112,6 +112,7 @@ class RsgiExchange(Exchange):
         is_announced = "content-length" in fields or "transfer-encoding" in fields
         has_body = head.version >= (2, 0) or (is_announced and fields.get("content-length") != "0")
         super().__init__(head, StreamReader(source=self) if has_body else EMPTY_PAYLOAD)
+        self.task = asyncio.current_task()
         self._protocol = protocol
         self._stream: StreamTransport | None = None
         # What the host is being asked for; a piece is lost when that is cancelled.
