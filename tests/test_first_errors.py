@@ -433,6 +433,8 @@ with socket.create_server(("127.0.0.1", 0)) as taken:
 COMMAND = """
 import os, sys
 import bascule.cli, bascule.web
+import shutil  # which argparse loads late; the other user may not read the library
+
 if {uid} and not os.getuid():
     os.setuid({uid})
 bascule.cli.main(sys.argv[1:])

@@ -12,9 +12,9 @@ from ..exchange import ClientConnectionResetError, Exchange, Fields
 from ..wire.grammar import FIELD_LINE, TOKEN
 
 __all__ = [
-    "HALF_CLOSED",
     "AnswerStart",
     "Block",
+    "HalfClosed",
     "Opening",
     "dump_block",
     "is_due_to_leaving",
@@ -28,9 +28,6 @@ __all__ = [
     "start_answer",
 ]
 
-# In our http.disconnect: the client has ended its half behind a whole request; an answer can still
-# be sent, and reaches it unless it has left altogether.
-HALF_CLOSED = "bascule.half_closed"
 # Causes of an error that are looked at, and errors of a group.
 _MAX_CHAIN = 10
 _MAX_GROUP = 100
@@ -61,6 +58,11 @@ class _Kind(Enum):
 
 # By names of the module: to look a member up in its class costs ten times as much (Python 3.11).
 _PLAIN, _SPECIAL_KIND = _Kind.PLAIN, _Kind.SPECIAL
+
+
+class HalfClosed(dict[str, Any]):
+    """Our http.disconnect where the client has ended its half behind a whole request: an answer can
+    still be sent, and reaches it unless it has left altogether."""
 
 
 class Opening(Protocol):

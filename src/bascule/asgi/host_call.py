@@ -11,9 +11,9 @@ from ..streams import PayloadAccessError, RequestPayloadError, StreamReader
 from ..wire.framing import has_field, has_no_content
 from ..wire.grammar import HttpVersion10, list_tokens
 from .answering import (
-    HALF_CLOSED,
     AnswerStart,
     Block,
+    HalfClosed,
     Opening,
     dump_block,
     phrase,
@@ -159,7 +159,7 @@ class HttpCall:
             await self._wait()
             if self._exchange.gone and self._exchange.state not in _AT_END:
                 # It has ended its half, and may be there or not: WSGI applications answer it.
-                return {"type": "http.disconnect", HALF_CLOSED: True}
+                return HalfClosed(type="http.disconnect")
         return {"type": "http.disconnect"}
 
     async def _wait_for_turn(self) -> None:

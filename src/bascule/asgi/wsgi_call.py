@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import Any, Final, cast
 
 from ..exchange import ClientConnectionResetError
-from .answering import HALF_CLOSED
+from .answering import HalfClosed
 from .environ import make_environ
 from .guest import Receive, Send
 
@@ -182,7 +182,7 @@ class WsgiCall:
         self._wanted.clear()
         message = await self._receive()
         if message["type"] == "http.disconnect":
-            if self._has_all and message.get(HALF_CLOSED) and not self._is_queued:
+            if self._has_all and isinstance(message, HalfClosed) and not self._is_queued:
                 return  # it may well wait for its answer; if it does not, sending will fail
             self._end(_LeftError("The client has left"))
             return
