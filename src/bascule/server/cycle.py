@@ -325,11 +325,14 @@ class Cycle(Exchange):
 
     def _begin_pending(self, data: bytes) -> bool:
         """Make ready to take a piece; say whether it can be taken."""
+        transport = self._wire.transport
         if (
             self._state is not _STARTED
             or self._framing is not _FRAMED_CHUNKED
             or not data
             or self._wire.room() is not None
+            or transport is None
+            or transport.is_closing()
         ):
             return False
         if self._pending is _NONE:
