@@ -325,3 +325,27 @@ async def test_fields_set_behind_the_end_change_nothing(serve: Any) -> None:
         sent[0].set_status(404)
     sent[0].force_close()
     assert _shared(sent[0].headers.items()) == _shared(answer.fields.items())
+
+
+@pytest.mark.parametrize("with_signal", [False, True])
+async def test_a_response_that_was_begun_for_another_request_is_refused(
+    serve: Any, with_signal: bool
+) -> None:
+    kept: list[web.Response] = []
+
+    async def handler(request: web.Request) -> web.Response:
+        if not kept:
+            kept.append(web.Response(text="first"))
+            await kept[0].prepare(request)
+        return kept[0]
+
+    async def signal(request: web.Request, response: web.StreamResponse) -> None:
+        pass
+
+    app = web.Application()
+    app.router.add_get("/", handler)
+    if with_signal:
+        app.on_response_prepare.append(signal)
+    client = await serve(app)
+    assert (await client.get("/")).text == "first"
+    assert (await client.get("/")).status == 500

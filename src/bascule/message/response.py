@@ -334,6 +334,7 @@ class Response(StreamResponse):
         ):
             self._keep_alive = True
             self._request = request
+            self._is_plain = False
         else:
             self._must_be_empty = is_empty(request.method, self._status)
             await self._complete_fields(request, exchange)

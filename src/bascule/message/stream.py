@@ -520,6 +520,7 @@ class StreamResponse(MutableMapping[str | ResponseKey[Any], Any]):
 
     async def _complete_fields(self, request: Answerable, exchange: Exchange) -> None:
         self._request = request
+        self._is_plain = False  # it belongs to this request now
         compression = self._compression
         if compression is not None and hdrs.CONTENT_ENCODING not in self._headers:
             accepted = request.headers.get(hdrs.ACCEPT_ENCODING)
