@@ -38,7 +38,8 @@ class Setting:
         _make_certificate(self.certificate, key)
         source = _copy_package(directory)
         self.environment = {
-            **os.environ,
+            # Coverage, were it measured, would follow into processes: it is not what they cost.
+            **{name: text for name, text in os.environ.items() if "COVERAGE_" not in name},
             "PYTHONPATH": os.pathsep.join(
                 [str(source), str(_TESTS), *filter(None, [os.environ.get("PYTHONPATH")])]
             ),
