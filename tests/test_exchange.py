@@ -14,7 +14,6 @@ from multidict import istr
 
 from bascule.exchange import (
     AnswerHead,
-    BodyFraming,
     Bytes,
     ClientConnectionResetError,
     Exchange,
@@ -27,6 +26,7 @@ from bascule.exchange import (
 )
 from bascule.streams import EMPTY_PAYLOAD, RequestPayloadError, StreamReader
 from bascule.testing import MemoryExchange
+from bascule.wire.framing import BodyFraming
 from bascule.wire.grammar import HttpVersion, HttpVersion10, HttpVersion11
 
 Pairs = list[tuple[str, str]]

@@ -218,7 +218,7 @@ def test_the_house_keeps_its_rules() -> None:
 def test_the_whole_house_is_read() -> None:
     modules = read_package(SOURCE)
     assert {ROOT, "bascule.exchange", "bascule.wire.head", "bascule.app.run"} <= modules.keys()
-    targets = {arrow.target for arrow in modules["bascule.exchange"]}
+    targets = {arrow.target for arrow in modules["bascule.exchange.exchange"]}
     assert {"asyncio", "bascule.streams", "bascule.wire.grammar"} <= targets
 
 

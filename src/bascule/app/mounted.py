@@ -11,12 +11,12 @@ from ..exchange import (
     AnswerHead,
     Bytes,
     ClientConnectionResetError,
+    Event,
     Exchange,
     Fields,
     Gone,
     Head,
     State,
-    _Event,
 )
 from ..message.request import BaseRequest
 from ..message.stream import StreamResponse
@@ -201,10 +201,10 @@ class MountedExchange(Exchange):
         options: ChannelOptions = ChannelOptions(),  # noqa: B008  # it never changes
     ) -> Channel:
         """Take up the WebSocket by the exchange of the request."""
-        self._check(_Event.ACCEPT)
+        self._check(Event.ACCEPT)
         response = _MountedSocket(101, "Switching Protocols", fields)
         channel = await response.open(self._request, subprotocol, options)
-        self._move(_Event.ACCEPT)
+        self._move(Event.ACCEPT)
         self.status = 101
         self.response = response
         return channel

@@ -10,12 +10,12 @@ from ..exchange import (
     AnswerHead,
     Bytes,
     ClientConnectionResetError,
+    Event,
     Exchange,
     Fields,
     Head,
     Responder,
     State,
-    _Event,
     fail,
 )
 from ..streams import EMPTY_PAYLOAD, StreamReader
@@ -300,7 +300,7 @@ class GuestExchange(HostCall):
         if self._state is _OPEN:
             self._state = _ENDED
         else:
-            self._move(_Event.RESPOND)
+            self._move(Event.RESPOND)
         self.status = status
         send = self._send
         try:

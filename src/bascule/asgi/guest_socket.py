@@ -7,7 +7,7 @@ from functools import cache
 from typing import Any
 
 from ..channel import Channel, ChannelOptions, ChannelState, ClientConnectionResetError, Payload
-from ..exchange import AnswerHead, Bytes, Fields, Responder, State, _Event
+from ..exchange import AnswerHead, Bytes, Event, Fields, Responder, State
 from ..streams import EMPTY_PAYLOAD
 from ..wire.frames import (
     NO_CODE,
@@ -123,7 +123,7 @@ class GuestSocket(HostCall):
         if subprotocol is not None:
             check_fields([("Sec-WebSocket-Protocol", subprotocol)])
         await self._connect()
-        self._move(_Event.ACCEPT)
+        self._move(Event.ACCEPT)
         self.status = 101
         headers = [
             (name.lower().encode("ascii"), value.encode("utf-8", "surrogateescape"))

@@ -14,11 +14,11 @@ from ..exchange import (
     AnswerHead,
     Bytes,
     ClientConnectionResetError,
+    Event,
     Exchange,
     Fields,
     Responder,
     State,
-    _Event,
 )
 from ..streams import EMPTY_PAYLOAD, RequestPayloadError, StreamReader
 from ..wire.framing import BodyFraming
@@ -247,7 +247,7 @@ class RsgiExchange(Exchange):
         if self.body is not EMPTY_PAYLOAD or self.head.method == "HEAD" or not self.goes_on:
             return super().answer_plain(status, reason, content_type, body)
         length = ("Content-Length", str(len(body)))
-        self._move(_Event.RESPOND)
+        self._move(Event.RESPOND)
         self.status = status
         if not body:
             headers = [length] if content_type is None else [("Content-Type", content_type), length]

@@ -15,13 +15,14 @@ from ..channel import Channel, ChannelOptions, Payload
 from ..exchange import (
     AnswerHead,
     Bytes,
+    Event,
     Exchange,
     Fields,
     Head,
     NotSupported,
     RawFields,
     State,
-    _Event,
+    frame_answer,
 )
 from ..streams import StreamReader
 from ..wire.fields import dump_date
@@ -256,10 +257,12 @@ class HandmadeExchange(Exchange):
     def start(self, status: int, reason: str, fields: Fields, *, close: bool = False) -> None:
         """Tell the writer the head now; see `Exchange.start`."""
         self._begin_anew()
-        head = self._frame(status, reason, list(fields), close)
-        self._move(_Event.START)
+        head = frame_answer(
+            self.head, status, reason, list(fields), close=close or not self.keeps_alive
+        )
+        self._move(Event.START)
         self._adopt(head)
-        self._move(_Event.WRITE)
+        self._move(Event.WRITE)
         self._push(head)
 
     async def respond(
@@ -307,7 +310,7 @@ class HandmadeExchange(Exchange):
             pairs.setdefault(name, value)
         check_fields(pairs.items())
         self._begin_anew()
-        self._move(_Event.ACCEPT)
+        self._move(Event.ACCEPT)
         self.status = 101
         await self._writer.write_headers("HTTP/1.1 101 Switching Protocols", pairs)
         await self._writer.drain()

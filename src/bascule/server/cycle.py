@@ -12,12 +12,12 @@ from ..exchange import (
     AnswerHead,
     Bytes,
     ClientConnectionResetError,
+    Event,
     Exchange,
     Fields,
     Head,
     NotSupported,
     State,
-    _Event,
 )
 from ..streams import EMPTY_PAYLOAD, StreamReader
 from ..wire.fields import dump_date
@@ -378,12 +378,12 @@ class Cycle(Exchange):
         """Answer 101, and let the channel have the connection."""
         if self.body is not EMPTY_PAYLOAD:
             raise NotSupported("A request with a body cannot become a WebSocket")
-        self._check(_Event.ACCEPT)
+        self._check(Event.ACCEPT)
         if self.gone:  # also by half: nothing that comes behind would be read
             raise ClientConnectionResetError("Connection lost")
         pairs = self._complete(list(fields), self.propose(options, subprotocol))
         check_fields(pairs)
-        self._move(_Event.ACCEPT)
+        self._move(Event.ACCEPT)
         self.status = 101
         head = dump_head(status_line(101, "Switching Protocols"), pairs)
         self.bytes_sent += len(head)

@@ -12,12 +12,12 @@ from ..exchange import (
     AnswerHead,
     Bytes,
     ClientConnectionResetError,
+    Event,
     Exchange,
     Fields,
     Head,
     NotSupported,
     Responder,
-    _Event,
 )
 from ..streams import EMPTY_PAYLOAD, StreamReader
 from ..wire.framing import BodyFraming
@@ -132,12 +132,12 @@ class MemoryExchange(Exchange):
         """
         if self.body is not EMPTY_PAYLOAD:
             raise NotSupported("A request with a body cannot become a WebSocket")
-        self._check(_Event.ACCEPT)
+        self._check(Event.ACCEPT)
         if self.gone:
             raise ClientConnectionResetError("Connection lost")
         pairs = list(fields)
         check_fields(pairs)
-        self._move(_Event.ACCEPT)
+        self._move(Event.ACCEPT)
         self.status = 101
         self.answer = AnswerHead(101, "", pairs, BodyFraming.NONE, True)
         ours, self.channel = MemoryChannel.pair(options, subprotocol=subprotocol)

@@ -1,367 +1,51 @@
-"""The waist: one request and its answer, seen alike from every server, host and test.
-
-A `Responder` is given an `Exchange` and answers it. A native application is a responder, a hosted
-ASGI application is one; a server knows nothing else. The state of an answer is one table, in
-`Exchange`, which also frames: it counts bytes against Content-Length, cuts what is too much,
-cuts the connection where too little came, and keeps bodies away from answers that have none.
-
-One long file on purpose: the table, what it guards and the hooks behind it are read together.
-"""
+"""The exchange of a request for its answer, which each kind of server and host fills in."""
 
 import asyncio
 import re
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Awaitable, Callable, Generator, Iterable, Sequence
-from dataclasses import dataclass, field
-from enum import IntEnum
+from collections.abc import Awaitable, Callable
 from typing import Any, Final, Literal
 
-from multidict import CIMultiDict, CIMultiDictProxy, istr
+from ..channel import Channel, ChannelOptions, ClientConnectionResetError
+from ..streams import EMPTY_PAYLOAD, StreamReader
+from ..wire.framing import BodyFraming, check_interim, check_trailers, has_field, has_no_content
+from ..wire.grammar import HttpVersion10
+from ..wire.handshake import BadHandshake, check_handshake, list_subprotocols, wants_websocket
+from ..wire.head import Role, check_fields, check_status, find_role
+from .answer import AnswerHead, Bytes, Fields, frame_answer
+from .gone import Gone
+from .head import Head
+from .states import TABLE, Event, State
 
-from .channel import Channel, ChannelOptions, ClientConnectionResetError
-from .streams import EMPTY_PAYLOAD, PayloadTimeoutError, RequestPayloadError, StreamReader
-from .wire.framing import (
-    BodyFraming,
-    asks_to_close,
-    check_interim,
-    check_trailers,
-    clean_framing,
-    declared_length,
-    has_field,
-    has_no_content,
-)
-from .wire.grammar import HttpVersion, HttpVersion10, HttpVersion11
-from .wire.handshake import BadHandshake, check_handshake, list_subprotocols, wants_websocket
-from .wire.head import Role, check_fields, check_roles, check_status, find_role
-from .wire.lane import split_block
-
-__all__ = [
-    "AnswerHead",
-    "Bytes",
-    "ClientConnectionResetError",
-    "Exchange",
-    "Fields",
-    "Gone",
-    "Head",
-    "NotSupported",
-    "RawFields",
-    "Responder",
-    "State",
-    "fail",
-]
-
-# Names and values as text; UTF-8 with surrogateescape joins them to the bytes on the wire.
-Fields = Iterable[tuple[str, str]]
-# Names and values as received: spelling and order kept, values stripped.
-RawFields = Sequence[tuple[bytes, bytes]]
-Bytes = bytes | bytearray | memoryview
+__all__ = ["Exchange", "NotSupported", "Responder"]
 
 # A whole interim answer as bytes.
 _INTERIM_HEAD: Final = re.compile(rb"HTTP/1\.[01] (1\d\d)(?: [^\r\n]*)?\r\n\r\n")
-_MAX_KNOWN_NAMES = 1024
-_MAX_KNOWN_SIZE = 64
-_known_names: dict[bytes, istr] = {}
-_known_texts: dict[str, istr] = {}
-
-
-class NotSupported(RuntimeError):
-    """This host has no such power; the message names what was asked for."""
-
-
-class Head:
-    """The head of one request, as received; it never changes.
-
-    Args:
-        method: as sent, case included.
-        target: the request target as sent; under a host that hides it, rebuilt from the path.
-        version: HTTP version of the message.
-        raw_fields: names and values as received.
-        scheme: ``http`` or ``https``, of the connection, never of the target.
-        root_path: the prefix a host or a mount serves this application under, decoded; part
-            of the target's path or, with hosts that strip it, not.
-        keep_alive: the connection may serve another request.
-        block: the field lines as the lane has recognised them, in the place of `raw_fields`.
-        give_fields: gives `raw_fields` once they are asked for.
-        is_plain: it is known to have no Expect and no Upgrade.
-    """
-
-    __slots__ = (
-        "_block",
-        "_fields",
-        "_give_fields",
-        "_raw_fields",
-        "is_plain",
-        "keep_alive",
-        "method",
-        "root_path",
-        "scheme",
-        "target",
-        "version",
-    )
-
-    def __init__(
-        self,
-        method: str,
-        target: str,
-        raw_fields: RawFields = (),
-        *,
-        version: HttpVersion = HttpVersion11,
-        scheme: str = "http",
-        root_path: str = "",
-        keep_alive: bool = True,
-        block: bytes | None = None,
-        give_fields: Callable[[], RawFields] | None = None,
-        is_plain: bool = False,
-    ) -> None:
-        self.method = method
-        self.target = target
-        self._raw_fields = raw_fields
-        self._block = block
-        self._give_fields = give_fields
-        self.is_plain = is_plain
-        self.version = version
-        self.scheme = scheme
-        self.root_path = root_path
-        self.keep_alive = keep_alive
-        self._fields: CIMultiDictProxy[str] | None = None
-
-    @property
-    def raw_fields(self) -> RawFields:
-        """The names and values as received."""
-        if self._block is not None:
-            self._raw_fields = split_block(self._block)
-            self._block = None
-        elif self._give_fields is not None:
-            self._raw_fields = self._give_fields()
-            self._give_fields = None
-        return self._raw_fields
-
-    @property
-    def fields(self) -> CIMultiDictProxy[str]:
-        """The fields as a multidict, built on first use; values UTF-8 with surrogateescape."""
-        if self._fields is None:
-            block = self._block
-            pairs = self._decode_pairs() if block is None else _decode_block(block)
-            self._fields = CIMultiDictProxy(CIMultiDict(pairs))
-        return self._fields
-
-    def _decode_pairs(self) -> list[tuple[istr, str]]:
-        return [
-            (_known_names.get(name) or _learn_name(name), _decode(value))
-            for name, value in self.raw_fields
-        ]
-
-
-def _decode_block(block: bytes) -> list[tuple[istr, str]]:
-    """Read field lines that were recognised; it spares decoding them one by one."""
-    pairs = []
-    known = _known_texts.get
-    for line in block[1:-2].decode("utf-8", "surrogateescape").split("\r\n"):
-        name, _, value = line.partition(":")
-        pairs.append((known(name) or _learn_text(name), value.strip(" \t")))
-    return pairs
-
-
-def _decode(value: bytes) -> str:
-    return value.decode("utf-8", "surrogateescape")
-
-
-def _learn_text(name: str) -> istr:
-    known = istr(name)
-    if len(_known_texts) < _MAX_KNOWN_NAMES and len(name) <= _MAX_KNOWN_SIZE:
-        _known_texts[name] = known
-    return known
-
-
-def _learn_name(name: bytes) -> istr:
-    known = istr(_decode(name))
-    if len(_known_names) < _MAX_KNOWN_NAMES and len(name) <= _MAX_KNOWN_SIZE:
-        _known_names[name] = known
-    return known
-
-
-class Gone:
-    """Whether somebody has left: a flag, its cause, and an awaitable.
-
-    That of the peer is set also when it has merely ended its sending half after a whole request (a
-    closed and a half-closed connection look alike until something is written); an answer may then
-    still be written, and is.
-    """
-
-    __slots__ = ("_callbacks", "cause")
-
-    def __init__(self) -> None:
-        self.cause: BaseException | None = None
-        self._callbacks: list[Callable[[], object]] = []
-
-    def __bool__(self) -> bool:
-        return self.cause is not None
-
-    def __await__(self) -> Generator[Any, None, None]:
-        """Wait until the peer has left; any number of tasks may."""
-        if self.cause is None:
-            waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-
-            def wake() -> None:
-                if not waiter.done():
-                    waiter.set_result(None)
-
-            self._callbacks.append(wake)
-            try:
-                yield from waiter
-            finally:
-                self.forget(wake)
-
-    def then(self, callback: Callable[[], object]) -> None:
-        """Call back once the peer has left; at once if it has."""
-        if self.cause is None:
-            self._callbacks.append(callback)
-        else:
-            callback()
-
-    def forget(self, callback: Callable[[], object]) -> None:
-        """Take back what `then` was given; nothing happens if it was called."""
-        if callback in self._callbacks:
-            self._callbacks.remove(callback)
-
-    def set(self, cause: BaseException) -> None:
-        """Declare the peer gone; the first cause stays."""
-        if self.cause is None:
-            self.cause = cause
-            callbacks, self._callbacks = self._callbacks, []
-            for callback in callbacks:
-                callback()
-
-
-@dataclass(slots=True)
-class AnswerHead:
-    """The head of an answer, framed, ready to be sent.
-
-    Attributes:
-        status: status code.
-        reason: reason phrase; hosts that have none drop it.
-        fields: cleaned fields; those that frame are there and agree with `framing`.
-        framing: how the body ends.
-        close: the connection ends after this answer.
-        length: of the body in bytes, where it is declared.
-    """
-
-    status: int
-    reason: str
-    fields: list[tuple[str, str]]
-    framing: BodyFraming
-    close: bool
-    length: int | None = field(default=None, compare=False)
-
-
-# -- The state of an answer -----------------------------------------------------------------------
-#
-# Who sends which event: INFORM, START, RESPOND, WRITE (also drain), SEND_FILE, WRITE_EOF and
-# ACCEPT are the responder's calls; SENT ends a `send_file`, during which nothing else may be
-# sent; WITHDRAW is the handling layer's, which may take back a head that is still held to answer
-# with an error instead; LEAVE comes from the transport; ABORT from anyone who finds that the
-# exchange cannot go on. A pair that is not in the table is an error, one RuntimeError that names
-# state and event; in GONE, what would send is a reset instead.
-
-
-class State(IntEnum):
-    """The state of an answer."""
-
-    OPEN = 0
-    HELD = 1
-    STARTED = 2
-    ENDED = 3
-    SWITCHED = 4
-    GONE = 5
-    SENDING = 6
-
-
-class _Event(IntEnum):
-    INFORM = 0
-    START = 1
-    RESPOND = 2
-    WRITE = 3
-    WRITE_EOF = 4
-    ACCEPT = 5
-    WITHDRAW = 6
-    LEAVE = 7
-    ABORT = 8
-    SEND_FILE = 9
-    SENT = 10
-
-
-_TRANSITIONS: Final[dict[State, dict[_Event, State]]] = {
-    State.OPEN: {
-        _Event.INFORM: State.OPEN,
-        _Event.START: State.HELD,
-        _Event.RESPOND: State.ENDED,
-        _Event.ACCEPT: State.SWITCHED,
-        _Event.WITHDRAW: State.OPEN,
-        _Event.LEAVE: State.GONE,
-        _Event.ABORT: State.GONE,
-    },
-    State.HELD: {
-        _Event.INFORM: State.HELD,
-        _Event.WRITE: State.STARTED,
-        _Event.SEND_FILE: State.SENDING,
-        _Event.WRITE_EOF: State.ENDED,
-        _Event.WITHDRAW: State.OPEN,
-        _Event.LEAVE: State.GONE,
-        _Event.ABORT: State.GONE,
-    },
-    State.STARTED: {
-        _Event.WRITE: State.STARTED,
-        _Event.SEND_FILE: State.SENDING,
-        _Event.WRITE_EOF: State.ENDED,
-        _Event.LEAVE: State.GONE,
-        _Event.ABORT: State.GONE,
-    },
-    State.ENDED: {
-        _Event.WRITE_EOF: State.ENDED,
-        _Event.LEAVE: State.ENDED,
-        _Event.ABORT: State.ENDED,
-    },
-    State.SWITCHED: {
-        _Event.LEAVE: State.GONE,
-        _Event.ABORT: State.GONE,
-    },
-    State.GONE: {
-        _Event.INFORM: State.GONE,
-        _Event.LEAVE: State.GONE,
-        _Event.ABORT: State.GONE,
-    },
-    State.SENDING: {
-        _Event.SENT: State.STARTED,
-        _Event.LEAVE: State.GONE,
-        _Event.ABORT: State.GONE,
-    },
-}
-# The same as a tuple of tuples, since each request moves through it.
-_TABLE = tuple(tuple(_TRANSITIONS[s].get(e) for e in _Event) for s in State)
 # Members by names of the module: to look one up in its class costs ten times as much (Python 3.11).
 _FRAMED_NONE = BodyFraming.NONE
 _FRAMED_LENGTH = BodyFraming.LENGTH
 _FRAMED_CHUNKED = BodyFraming.CHUNKED
-_FRAMED_CLOSE = BodyFraming.CLOSE
 _ROLE_LENGTH = Role.LENGTH
-_ROLE_CODING = Role.CODING
-_ROLE_CONNECTION = Role.CONNECTION
 _OPEN = State.OPEN
 _HELD = State.HELD
 _ENDED = State.ENDED
 _GONE = State.GONE
 _SENDING = State.SENDING
-_ON_INFORM = _Event.INFORM
-_ON_START = _Event.START
-_ON_RESPOND = _Event.RESPOND
-_ON_WRITE = _Event.WRITE
-_ON_WRITE_EOF = _Event.WRITE_EOF
-_ON_WITHDRAW = _Event.WITHDRAW
-_ON_LEAVE = _Event.LEAVE
-_ON_ABORT = _Event.ABORT
-_ON_SEND_FILE = _Event.SEND_FILE
-_ON_SENT = _Event.SENT
+_ON_INFORM = Event.INFORM
+_ON_START = Event.START
+_ON_RESPOND = Event.RESPOND
+_ON_WRITE = Event.WRITE
+_ON_WRITE_EOF = Event.WRITE_EOF
+_ON_WITHDRAW = Event.WITHDRAW
+_ON_LEAVE = Event.LEAVE
+_ON_ABORT = Event.ABORT
+_ON_SEND_FILE = Event.SEND_FILE
+_ON_SENT = Event.SENT
+
+
+class NotSupported(RuntimeError):
+    """This host has no such power; the message names what was asked for."""
 
 
 class Exchange(ABC):
@@ -511,7 +195,9 @@ class Exchange(ABC):
             ValueError: a Content-Length that is not a number, a name that is not a token, a
                 value or reason with a control character.
         """
-        head = self._frame(status, reason, list(fields), close)
+        head = frame_answer(
+            self.head, status, reason, list(fields), close=close or not self.keeps_alive
+        )
         self._move(_ON_START)
         self._adopt(head)
         self._held = head
@@ -530,7 +216,7 @@ class Exchange(ABC):
         pairs = list(fields)
         if not (has_no_content(status) or _has_length(pairs)):
             pairs.append(("Content-Length", str(len(body))))
-        head = self._frame(status, reason, pairs, close)
+        head = frame_answer(self.head, status, reason, pairs, close=close or not self.keeps_alive)
         self._move(_ON_RESPOND)
         self._adopt(head)
         await self._finish(head, body, ())
@@ -757,7 +443,7 @@ class Exchange(ABC):
         Returns:
             Whether an answer may be started now.
         """
-        if _TABLE[self._state][_ON_WITHDRAW] is None:
+        if TABLE[self._state][_ON_WITHDRAW] is None:
             return False
         self._move(_ON_WITHDRAW)
         self._take_held()
@@ -812,12 +498,12 @@ class Exchange(ABC):
 
     # -- within
 
-    def _move(self, event: _Event) -> None:
+    def _move(self, event: Event) -> None:
         self._state = self._check(event)
 
-    def _check(self, event: _Event) -> State:
+    def _check(self, event: Event) -> State:
         """Give the state that an event leads to."""
-        state = _TABLE[self._state][event]
+        state = TABLE[self._state][event]
         if state is None:
             if self._state is _GONE:
                 raise ClientConnectionResetError("Cannot write to closing transport")
@@ -847,7 +533,7 @@ class Exchange(ABC):
                 self._held_handle = None
         return head
 
-    def _leave_held(self, event: _Event) -> AnswerHead | None:
+    def _leave_held(self, event: Event) -> AnswerHead | None:
         self._move(event)
         return self._take_held()
 
@@ -887,38 +573,6 @@ class Exchange(ABC):
             self._remaining = remaining - len(data)
         return data
 
-    def _frame(
-        self, status: int, reason: str, fields: list[tuple[str, str]], close: bool
-    ) -> AnswerHead:
-        """Decide how the body of this answer ends, and make the fields agree with that.
-
-        Source: RFC 9112 section 6.3; RFC 9110 sections 6.4.1 and 8.6.
-        """
-        if status < 200:
-            raise ValueError(f"Not the status of a final answer: {status!r}")
-        check_status(status, reason)
-        roles = check_roles(fields)
-        length = declared_length(fields) if _ROLE_LENGTH in roles else None
-        if has_no_content(status):
-            length, framing = (length if status == 304 else None), _FRAMED_NONE
-        elif self.head.method == "HEAD":
-            framing = _FRAMED_NONE
-        elif self.head.method == "CONNECT" and status < 300:
-            # The connection would be a tunnel now, which is not offered: nothing may follow.
-            length, framing, close = None, _FRAMED_NONE, True
-        elif length is not None:
-            framing = _FRAMED_LENGTH
-        elif self.head.version > HttpVersion10:
-            framing = _FRAMED_CHUNKED
-        else:
-            framing, close = _FRAMED_CLOSE, True
-        if _ROLE_CODING in roles or roles.count(_ROLE_LENGTH) > (length is not None):
-            clean_framing(fields, framing, length)
-        close = (
-            close or not self.keeps_alive or (_ROLE_CONNECTION in roles and asks_to_close(fields))
-        )
-        return AnswerHead(status, reason, fields, framing, close, length)
-
     def _prefer_length(self, head: AnswerHead, size: int) -> None:
         """Turn an answer that is whole before its head left from chunks to a length,
         unless chunks were asked for."""
@@ -938,30 +592,5 @@ def _count_in_bytes(data: Bytes) -> Bytes:
         return data.cast("B") if data.c_contiguous else data.tobytes()
     return data
 
-
-async def fail(exchange: Exchange, cause: BaseException) -> None:
-    """End an exchange whose responder has failed: with 500 while its head has not left, else with
-    a cut, so that the client can tell; an answer that is whole stays as it is.
-
-    Where the body of the request is at fault, the answer is 400, or 408 when it stopped coming.
-    """
-    if exchange.state is _ENDED:
-        return
-    if not exchange.withdraw():
-        exchange.abort(cause)
-        return
-    fields = [("Content-Type", "text/plain; charset=utf-8"), *exchange.default_fields]
-    status, reason, text = 500, "Internal Server Error", _TROUBLE
-    if isinstance(cause, RequestPayloadError):
-        is_late = isinstance(cause, PayloadTimeoutError)
-        status, reason = (408, "Request Timeout") if is_late else (400, "Bad Request")
-        text = f"{status}: {cause}".encode("utf-8", "replace")
-    try:
-        await exchange.respond(status, reason, fields, text, close=True)
-    except ClientConnectionResetError as exc:
-        exchange.abort(exc)
-
-
-_TROUBLE = b"500 Internal Server Error\n\nServer got itself in trouble"
 
 Responder = Callable[[Exchange], Awaitable[None]]
