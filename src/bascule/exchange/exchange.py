@@ -245,6 +245,25 @@ class Exchange(ABC):
             fields.append(("Content-Type", "application/octet-stream"))
         return self.answer_listed(status, reason, fields + self.default_fields, body)
 
+    def answer_described(
+        self, status: int, reason: str, fields: list[tuple[str, str]], body: bytes
+    ) -> Awaitable[None] | None:
+        """Send a whole answer of which a few fields say more than what its body is; see
+        `answer_plain`.
+
+        Args:
+            status: likewise.
+            reason: likewise.
+            fields: checked, in front of the length; a Content-Type among them where there is a
+                body, none is about the framing or the connection, and Date and Server are missing.
+            body: all of it.
+
+        Returns:
+            as `answer_plain` does.
+        """
+        fields.append(("Content-Length", str(len(body))))
+        return self.answer_listed(status, reason, fields + self.default_fields, body)
+
     def answer_listed(
         self, status: int, reason: str, fields: list[tuple[str, str]], body: bytes
     ) -> Awaitable[None] | None:

@@ -6,6 +6,7 @@ Long, since each name of the reference's class stands here; what they do is in m
 import asyncio
 import copy
 import json
+import re
 import sys
 from collections.abc import Awaitable, Callable, Iterator, Mapping, MutableMapping
 from datetime import datetime
@@ -37,6 +38,8 @@ if TYPE_CHECKING:
 
 __all__ = ["BaseRequest"]
 
+# Hosts that are written as URLs write them: nothing to lower, encode or, as a port, leave out.
+_PLAIN_AUTHORITY = re.compile(r"[a-z0-9.-]+(?::(?:[1-9][0-9]{3}|[1-5][0-9]{4}))?")
 _T = TypeVar("_T")
 _U = TypeVar("_U")
 _SelfT = TypeVar("_SelfT", bound="BaseRequest")
@@ -205,7 +208,9 @@ class BaseRequest(MutableMapping[str | RequestKey[Any], Any]):
         else the address of the server's own socket, without its port."""
         if self._host is not None:
             return self._host
-        authority = split_target(self._head.target)[0] or self.headers.get(hdrs.HOST)
+        target = self._head.target
+        authority = "" if target[:1] == "/" else split_target(target)[0]
+        authority = authority or self.headers.get(hdrs.HOST)
         if authority is not None:
             return authority
         return _dump_address(self.get_extra_info("sockname")) or ""
@@ -232,9 +237,25 @@ class BaseRequest(MutableMapping[str | RequestKey[Any], Any]):
     def url(self) -> URL:
         """The absolute URL, as far as the request tells it."""
         if self._url is None:
-            base = URL.build(scheme=self.scheme, authority=self.host)
-            self._url = base.join(self.rel_url) if self.host else self.rel_url
+            self._url = self._build_url()
         return self._url
+
+    def _build_url(self) -> URL:
+        host, scheme, target = self.host, self.scheme, self._head.target
+        if (
+            self._rel_url is None
+            and target[:1] == "/"
+            and "/." not in target
+            and _PLAIN_AUTHORITY.fullmatch(host)
+        ):
+            # Nothing is to be normalised: it is made in one step, not of a base and a reference.
+            path, _, query = target.partition("?")
+            return URL.build(
+                scheme=scheme, authority=host, path=path, query_string=query, encoded=True
+            )
+        if not host:
+            return self.rel_url
+        return URL.build(scheme=scheme, authority=host).join(self.rel_url)
 
     @property
     def path(self) -> str:

@@ -21,6 +21,7 @@ __all__ = ["Response", "json_bytes_response", "json_response"]
 
 _MISSING: Any = object()  # stands for "not given" where None has a meaning
 # Members by names of the module: to look one up in its class costs ten times as much (Python 3.11).
+_ROLE_NONE = Role.NONE
 _ROLE_LENGTH = Role.LENGTH
 _ROLE_CODING = Role.CODING
 _ROLE_CONNECTION = Role.CONNECTION
@@ -60,6 +61,9 @@ class Response(StreamResponse):
     _zlib_executor: Executor | None = None
     # The type of the body while no fields have been made.
     _typed: str | None = None
+    # The fields that were asked for, once the answer has left: what was sent with them is put there
+    # if they are asked for again.
+    _own_fields: CIMultiDict[str] | None = None
     # Whether the class sends answers as this one does.
     _may_be_plain = True
 
@@ -137,9 +141,11 @@ class Response(StreamResponse):
             )
 
     def _build_headers(self) -> CIMultiDict[str]:
-        headers: CIMultiDict[str] = CIMultiDict()
-        if self._typed is not None:
-            headers[hdrs.CONTENT_TYPE] = self._typed
+        headers = self._own_fields
+        if headers is None:
+            headers = CIMultiDict()
+            if self._typed is not None:
+                headers[hdrs.CONTENT_TYPE] = self._typed
         if self._ended and self._exchange is not None:  # sent by `_send_plain`
             self._tell_sent(headers, self._exchange)
         return headers
@@ -265,18 +271,15 @@ class Response(StreamResponse):
             body = b""
         elif type(body) is not bytes:
             return False
-        fields, head = self._multidict, exchange.head
-        if fields is not None and (
-            head.version == HttpVersion10
-            or not head.keep_alive
-            or not self._complete_plain(fields, body, exchange)
-        ):
+        described = _describe(self._multidict, body)
+        if described is False:
             return False
         try:
-            if fields is None:
+            if described is None:
                 left = exchange.answer_plain(self._status, reason, typed, body)
             else:
-                left = exchange.answer_listed(self._status, reason, list(fields.items()), body)
+                left = exchange.answer_described(self._status, reason, described, body)
+                self._own_fields, self._multidict = self._multidict, None
         except ClientConnectionResetError as exc:
             left = _fail(exc)
         self._request = request
@@ -469,6 +472,22 @@ class Response(StreamResponse):
         if not (body is None or isinstance(body, bytes | bytearray)):
             payloads = (*payloads, body)
         await close_payloads(payloads)
+
+
+def _describe(
+    fields: CIMultiDict[str] | None, body: bytes
+) -> list[tuple[str, str]] | Literal[False] | None:
+    """Give fields as `Exchange.answer_described` wants them; False where they are not such."""
+    if fields is None:
+        return None
+    described = list(fields.items())
+    try:
+        roles = check_roles(described)
+    except ValueError:
+        return False  # it is told where such answers are sent
+    if roles.count(_ROLE_NONE) != len(roles) or (body and hdrs.CONTENT_TYPE not in fields):
+        return False
+    return described
 
 
 async def _fail(exc: Exception) -> None:

@@ -181,8 +181,6 @@ class Cycle(Exchange):
         self, status: int, reason: str, content_type: str | None, body: bytes
     ) -> Awaitable[None] | None:
         """Write head and body at once, where nothing else is to be thought of."""
-        if self._state is not _OPEN:
-            return self._answer_with_fields(status, reason, content_type, body)
         size = len(body)
         if content_type is not None:
             described = f"Content-Type: {content_type}\r\nContent-Length: {size}"
@@ -191,20 +189,39 @@ class Cycle(Exchange):
         else:
             described = "Content-Length: 0"
         start = f"HTTP/1.1 {status} {reason}\r\n{described}\r\n"
-        is_old = self.head.version is not HttpVersion11
+        left = self._answer_at_once(status, start, body)
+        if left is not False:
+            return left
+        self.date = dump_date(time.time())  # of the fields, whenever they are asked for
+        return super().answer_plain(status, reason, content_type, body)
+
+    def answer_described(
+        self, status: int, reason: str, fields: list[tuple[str, str]], body: bytes
+    ) -> Awaitable[None] | None:
+        """Write head and body at once, where nothing else is to be thought of."""
+        lines = "".join([f"{name}: {value}\r\n" for name, value in fields])
+        start = f"HTTP/1.1 {status} {reason}\r\n{lines}Content-Length: {len(body)}\r\n"
+        left = self._answer_at_once(status, start, body)
+        if left is not False:
+            return left
+        self.date = dump_date(time.time())
+        return super().answer_described(status, reason, fields, body)
+
+    def _answer_at_once(
+        self, status: int, start: str, body: bytes
+    ) -> Awaitable[None] | Literal[False] | None:
+        """Write a head of which Date and Server are missing, and the body; False where that is
+        not all there is to do."""
+        if self._state is not _OPEN:
+            return False
         data = start.encode("utf-8", "surrogateescape")
+        is_old = self.head.version is not HttpVersion11
         room = self._wire.write_plain(self, data, body, is_old=is_old)
         if room is False:
-            return self._answer_with_fields(status, reason, content_type, body)
+            return False
         self._state = _ENDED
         self.status = status
         return None if room is None else asyncio.shield(room)
-
-    def _answer_with_fields(
-        self, status: int, reason: str, content_type: str | None, body: bytes
-    ) -> Awaitable[None] | None:
-        self.date = dump_date(time.time())  # of the fields, whenever they are asked for
-        return super().answer_plain(status, reason, content_type, body)
 
     def answer_listed(
         self, status: int, reason: str, fields: list[tuple[str, str]], body: bytes
@@ -254,17 +271,15 @@ class Cycle(Exchange):
             wire.addresses = super().addresses
         return wire.addresses
 
-    async def answer_file(
-        self, fields: list[tuple[str, str]], file: Any, offset: int, count: int
-    ) -> bool | None:  # Any: see `send_file`
+    async def answer_file(self, lines: bytes, file: int, offset: int, count: int) -> bool | None:
         """Send a whole answer of the status 200 with part of a file, where nothing else is to be
         thought of; says on the wire what `start`, `send_file` and `write_eof` would.
 
         Args:
-            fields: printable; with a Content-Length, which is `count`, and but for the fields of a
-                server all that there are.
-            file: as of `send_file`.
-            offset: likewise.
+            lines: of fields, each with its end; printable; with a Content-Length, which is `count`,
+                and but for the fields of a server all that there are.
+            file: descriptor.
+            offset: as of `send_file`.
             count: likewise.
 
         Returns:
@@ -274,23 +289,21 @@ class Cycle(Exchange):
         Raises:
             what `send_file` raises.
         """
+        wire = self._wire
         if (
             self._state is not _OPEN
             or self.head.version is not HttpVersion11
-            or not self._can_send(file, offset, count)
+            or not wire.sends_files
+            or (ending := wire.end_plain(self)) is None
         ):
             return None
-        ending = self._wire.end_plain(self)
-        if ending is None:
-            return None
-        lines = "".join([f"{name}: {value}\r\n" for name, value in fields])
-        prefix = f"HTTP/1.1 200 OK\r\n{lines}".encode("utf-8", "surrogateescape") + ending
+        prefix = b"HTTP/1.1 200 OK\r\n" + lines + ending
         self.status = 200
         self._framing = _FRAMED_LENGTH
         self._remaining = count
         self._state = _SENDING
         try:
-            sent = await self._wire.send_file(prefix, file.fileno(), offset, count)
+            sent = await wire.send_file(prefix, file, offset, count)
         except asyncio.CancelledError:
             self.abort(RuntimeError("Sending a file was cancelled"))
             raise
