@@ -1,6 +1,6 @@
 """The head of a request, decoded as far as it is asked for."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from multidict import CIMultiDict, CIMultiDictProxy, istr
 
@@ -31,14 +31,12 @@ class Head:
             of the target's path or, with hosts that strip it, not.
         keep_alive: the connection may serve another request.
         block: the field lines as the lane has recognised them, in the place of `raw_fields`.
-        give_fields: gives `raw_fields` once they are asked for.
         is_plain: it is known to have no Expect and no Upgrade.
     """
 
     __slots__ = (
         "_block",
         "_fields",
-        "_give_fields",
         "_raw_fields",
         "is_plain",
         "keep_alive",
@@ -60,14 +58,12 @@ class Head:
         root_path: str = "",
         keep_alive: bool = True,
         block: bytes | None = None,
-        give_fields: Callable[[], RawFields] | None = None,
         is_plain: bool = False,
     ) -> None:
         self.method = method
         self.target = target
         self._raw_fields = raw_fields
         self._block = block
-        self._give_fields = give_fields
         self.is_plain = is_plain
         self.version = version
         self.scheme = scheme
@@ -76,15 +72,23 @@ class Head:
         self._fields: CIMultiDictProxy[str] | None = None
 
     @property
+    def block(self) -> bytes | None:
+        """The field lines as the lane has recognised them, where they have not been split."""
+        return self._block
+
+    @property
     def raw_fields(self) -> RawFields:
         """The names and values as received."""
         if self._block is not None:
             self._raw_fields = split_block(self._block)
             self._block = None
-        elif self._give_fields is not None:
-            self._raw_fields = self._give_fields()
-            self._give_fields = None
         return self._raw_fields
+
+    def may_have(self, name: bytes) -> bool:
+        """Whether a field of that name, in lower case, may be there: if not, nothing has to be
+        decoded to find it."""
+        block = self._block
+        return block is None or b"\n%b:" % name in block.lower()
 
     @property
     def fields(self) -> CIMultiDictProxy[str]:

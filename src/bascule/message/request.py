@@ -210,9 +210,9 @@ class BaseRequest(MutableMapping[str | RequestKey[Any], Any]):
             return self._host
         target = self._head.target
         authority = "" if target[:1] == "/" else split_target(target)[0]
-        authority = authority or self.headers.get(hdrs.HOST)
-        if authority is not None:
-            return authority
+        host = authority or self.headers.get(hdrs.HOST)
+        if host is not None:
+            return host
         return _dump_address(self.get_extra_info("sockname")) or ""
 
     @property
@@ -373,10 +373,10 @@ class BaseRequest(MutableMapping[str | RequestKey[Any], Any]):
         with their libraries, br and zstd."""
         if self._content is None:
             body = self._exchange.body
-            fields = self.headers
-            coding = join_field(fields, hdrs.CONTENT_ENCODING) if self._auto_decompress else None
-            if coding is not None and not isinstance(body, EmptyStreamReader):
-                body = decode_body(body, coding, self._max_inflation)
+            if self._auto_decompress and self._head.may_have(b"content-encoding"):
+                coding = join_field(self.headers, hdrs.CONTENT_ENCODING)
+                if coding is not None and not isinstance(body, EmptyStreamReader):
+                    body = decode_body(body, coding, self._max_inflation)
             self._content = body
             if self._limit_streams:
                 self._limit_content()

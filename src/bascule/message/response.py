@@ -271,15 +271,16 @@ class Response(StreamResponse):
             body = b""
         elif type(body) is not bytes:
             return False
-        described = _describe(self._multidict, body)
-        if described is False:
+        fields = self._multidict
+        described = None if fields is None else _describe(fields, body)
+        if fields is not None and described is None:
             return False
         try:
             if described is None:
                 left = exchange.answer_plain(self._status, reason, typed, body)
             else:
                 left = exchange.answer_described(self._status, reason, described, body)
-                self._own_fields, self._multidict = self._multidict, None
+                self._own_fields, self._multidict = fields, None
         except ClientConnectionResetError as exc:
             left = _fail(exc)
         self._request = request
@@ -474,19 +475,15 @@ class Response(StreamResponse):
         await close_payloads(payloads)
 
 
-def _describe(
-    fields: CIMultiDict[str] | None, body: bytes
-) -> list[tuple[str, str]] | Literal[False] | None:
-    """Give fields as `Exchange.answer_described` wants them; False where they are not such."""
-    if fields is None:
-        return None
+def _describe(fields: CIMultiDict[str], body: bytes) -> list[tuple[str, str]] | None:
+    """Give fields as `Exchange.answer_described` wants them; None where they are not such."""
     described = list(fields.items())
     try:
         roles = check_roles(described)
     except ValueError:
-        return False  # it is told where such answers are sent
+        return None  # it is told where such answers are sent
     if roles.count(_ROLE_NONE) != len(roles) or (body and hdrs.CONTENT_TYPE not in fields):
-        return False
+        return None
     return described
 
 
