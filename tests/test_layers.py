@@ -65,11 +65,8 @@ RARE = {
     "asgi.lifespan": {"asgiref.compatibility"},
     "message.byteranges": {"secrets"},
     "message.forms": {"tempfile"},
-    "message.request": {
-        "bascule.message.forms",
-        "bascule.message.multipart",
-        "bascule.wire.forwarded",
-    },
+    "message.request": {"bascule.message.forms", "bascule.message.multipart"},
+    "message.request_head": {"bascule.wire.forwarded"},
     "routing.dispatcher": {"bascule.routing.static"},
     "routing.static": {"hashlib", "html"},
     "server.channel": {"bascule.server.assembler"},

@@ -9,7 +9,8 @@ from typing import Any, Final
 from ..exchange import ClientConnectionResetError, Exchange, State
 from ..wire import hdrs
 from ..wire.coding import ContentCoding
-from .stream import Answerable, LooseHeaders, StreamResponse
+from .response_head import Answerable, LooseHeaders
+from .stream import StreamResponse
 
 __all__ = ["EventSourceResponse", "ServerSentEvent"]
 

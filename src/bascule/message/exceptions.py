@@ -8,7 +8,7 @@ from yarl import URL
 from ..wire import hdrs
 from .deprecation import warn_deprecated
 from .response import Response
-from .stream import LooseHeaders
+from .response_head import LooseHeaders
 
 __all__ = [
     "HTTPAccepted",

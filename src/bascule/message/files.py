@@ -16,7 +16,8 @@ from ..wire.grammar import HttpVersion10
 from .byteranges import ByteRanges
 from .disk import run_on_disk
 from .lookup import Found, Wish, find_file, read_piece
-from .stream import Answerable, LooseHeaders, StreamResponse
+from .response_head import Answerable, LooseHeaders
+from .stream import StreamResponse
 
 __all__ = ["FileResponse"]
 

@@ -15,7 +15,8 @@ from ..wire.grammar import HttpVersion10
 from ..wire.head import Role, check_roles
 from .compression import Compression
 from .payloads import LookupError, PayloadLike, close_payloads, get_payload
-from .stream import _PHRASES, Answerable, LooseHeaders, StreamResponse, is_empty
+from .response_head import PHRASES, Answerable, LooseHeaders, ResponseHead
+from .stream import StreamResponse, is_empty
 
 __all__ = ["Response", "json_bytes_response", "json_response"]
 
@@ -85,7 +86,7 @@ class Response(StreamResponse):
         if headers is not None:
             self._multidict = CIMultiDict(headers)
         if type(status) is int and reason is None:
-            self._status, self._reason = status, _PHRASES.get(status, "")
+            self._status, self._reason = status, PHRASES.get(status, "")
         else:
             self._set_status(status, reason)
         if zlib_executor_size != 4096:
@@ -127,7 +128,7 @@ class Response(StreamResponse):
     def __init_subclass__(cls, **kwargs: Any) -> None:  # Any: as of `type`
         """Find out whether the class changes how answers are made or sent."""
         super().__init_subclass__(**kwargs)
-        ours = vars(StreamResponse).keys() | vars(Response).keys()
+        ours = {name for each in (ResponseHead, StreamResponse, Response) for name in vars(each)}
         names = {name for name in vars(cls) if name in ours and not name.startswith("__")}
         if names:
             cls._may_be_plain = False

@@ -24,7 +24,8 @@ from ..wire.frames import (
 )
 from ..wire.handshake import BadHandshake, choose_subprotocol
 from .exceptions import HTTPBadRequest
-from .stream import Answerable, StreamResponse
+from .response_head import Answerable
+from .stream import StreamResponse
 
 __all__ = ["WSMessageTypeError", "WebSocketReady", "WebSocketResponse"]
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..message.exceptions import HTTPMethodNotAllowed, HTTPNotFound
 from ..message.request import BaseRequest
-from ..message.stream import LooseHeaders
+from ..message.response_head import LooseHeaders
 from ..wire import hdrs
 from .abstract import (
     AbstractRouter,

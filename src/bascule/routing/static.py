@@ -20,7 +20,8 @@ from ..message.files import FileResponse, check_max_ranges, make_wish
 from ..message.lookup import MISSING, Found, Wish, find_file, is_missing
 from ..message.request import BaseRequest
 from ..message.response import Response
-from ..message.stream import LooseHeaders, StreamResponse
+from ..message.response_head import LooseHeaders
+from ..message.stream import StreamResponse
 from ..wire import hdrs
 from .abstract import ExpectHandler, Handler
 from .match import UrlMappingMatchInfo

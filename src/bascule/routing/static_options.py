@@ -7,7 +7,7 @@ from typing import Final
 
 from multidict import CIMultiDict, CIMultiDictProxy
 
-from ..message.stream import LooseHeaders
+from ..message.response_head import LooseHeaders
 from ..wire import hdrs
 from ..wire.conditions import join_field
 from ..wire.fields import parse_codings
