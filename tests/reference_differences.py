@@ -160,6 +160,7 @@ DESIGN: Table = {
         "RequestHandler.task: extra",
         "RequestHandler.was_served: extra",
         "RequestHandler.write: extra",
+        "RequestHandler.write_frame: extra",
         "RequestHandler.write_plain: extra",
         "RequestHandler.writing_paused: missing",
     ),

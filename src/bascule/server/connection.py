@@ -4,16 +4,13 @@ Long, since the phases of a connection and all that may happen in each are read 
 """
 
 import asyncio
-import logging
 import socket
 from collections.abc import Awaitable, Callable
-from contextvars import Context
-from enum import Enum
 from time import time
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
 from ..channel import ChannelState
-from ..exchange import Bytes, ClientConnectionResetError, Head, Responder, State, fail
+from ..exchange import ClientConnectionResetError, Head, State, fail
 from ..streams import (
     EMPTY_PAYLOAD,
     PayloadAccessError,
@@ -23,41 +20,21 @@ from ..streams import (
 )
 from ..wire.grammar import BadRequest
 from ..wire.head import HeadReader, dump_head, find_plain_end, status_line
-from ..wire.lane import CHUNKED, Lane
+from ..wire.lane import CHUNKED
 from .channel import SocketChannel
-from .complaints import Complaints
 from .cycle import JOIN_SIZE, Cycle
-from .options import ConnectionOptions, DeflateSettings
+from .options import DeflateSettings
+from .owner import Owner
+from .phases import Phase
 from .rates import BodyRate
 from .referee import Chunked, Counted, Decoder, judge
 from .refusals import dump_refusal
-from .sendfile import CannotSend, FileSender, has_sendfile
+from .sending import Sending, closing_error
 
 __all__ = ["Connection", "Owner", "Phase", "switch_on_keepalive"]
 
 # States of an exchange whose responder has done all there was to do.
 _OVER = (State.ENDED, State.SWITCHED, State.GONE)
-
-
-class Phase(Enum):
-    """What the bytes are that come in.
-
-    HEAD -> BODY | TURN   a head was accepted; a body follows it, or none
-    BODY -> TURN          the body is complete
-    TURN -> HEAD          the answer is complete, the connection goes on
-    TURN -> CHANNEL       the request has become a WebSocket
-    any  -> FAREWELL      nothing more is served: bytes are thrown away until the peer leaves
-    any  -> CLOSED        the transport is closing
-    any  -> LOST          the transport is gone
-    """
-
-    HEAD = "head of the next request"
-    BODY = "body of the current request"
-    TURN = "kept until the current request is answered"
-    CHANNEL = "of a WebSocket"
-    FAREWELL = "thrown away"
-    CLOSED = "none, closing"
-    LOST = "none, gone"
 
 
 # Members by names of the module: to look one up in its class costs ten times as much (Python 3.11).
@@ -74,47 +51,7 @@ _CLOSED = Phase.CLOSED
 _LOST = Phase.LOST
 
 
-class Owner(Protocol):
-    """What a connection needs of its server."""
-
-    responder: Responder
-    options: ConnectionOptions
-    logger: logging.Logger
-    complaints: Complaints
-    context: Context
-    lane: Lane | None
-    second: int
-    date: str
-    ending: bytes
-    last_ending: bytes
-    kept_ending: bytes
-    final_request: int
-    requests_count: int
-    stopping: bool
-
-    def now(self) -> float:
-        """Give the time of the loop's clock, in seconds."""
-
-    def opened(self, connection: "Connection") -> None:
-        """Take note of a new connection."""
-
-    def left(self) -> None:
-        """Take note that the transport of a connection is lost."""
-
-    def closed(self, connection: "Connection") -> None:
-        """Take note that a connection has ended."""
-
-    def at_step_end(self, callback: Callable[[], object]) -> None:
-        """Call back at the end of this step of the event loop."""
-
-    def turn_to(self, second: int) -> None:
-        """Write the end of heads anew, which has a date."""
-
-    def exit(self, cause: BaseException) -> bool:
-        """Be told of SystemExit or KeyboardInterrupt out of a responder; say if it is taken."""
-
-
-class Connection(asyncio.Protocol):
+class Connection(Sending):
     """The server's end of one connection, from its accept to its loss.
 
     Requests are read one at a time: while one is being answered, bytes behind it are kept, and
@@ -132,33 +69,23 @@ class Connection(asyncio.Protocol):
         "_discarded",
         "_half_closed",
         "_is_unkept",
-        "_loop",
         "_owner",
         "_rate",
         "_reader",
         "_reading",
-        "_room",
-        "_scheme",
-        "_sender",
         "_served",
         "_since",
-        "_stalled_since",
-        "_taken",
         "_task",
-        "_transport",
-        "_written",
         "addresses",
         "is_prepared",
         "phase",
     )
 
-    def __init__(self, owner: Owner) -> None:
+    def __init__(self, owner: "Owner[Connection]") -> None:
+        Sending.__init__(self)
         self._owner = owner
         # The options of the socket are set, by who accepted it.
         self.is_prepared = False
-        self._loop = asyncio.get_running_loop()
-        self._transport: asyncio.Transport | None = None
-        self._scheme = "http"
         self.phase = _HEAD
         # Gathers a head that has not come at once.
         self._reader: HeadReader | None = None
@@ -183,14 +110,8 @@ class Connection(asyncio.Protocol):
         self._served = 0
         self._discarded = 0
         self._reading = True
-        self._room: asyncio.Future[None] | None = None
-        # Writes to the socket beside the transport, which then has nothing to write.
-        self._sender: FileSender | None = None
         # Start of the wait that `check` measures, by the loop's clock.
         self._since = owner.now()
-        # Bytes handed to the transport, and those of them that the peer has taken.
-        self._written = self._taken = 0
-        self._stalled_since = 0.0
 
     # -- the transport calls
 
@@ -261,17 +182,6 @@ class Connection(asyncio.Protocol):
             self._complain("Connection closed inside a request head")
         return False
 
-    def pause_writing(self) -> None:
-        """The transport's buffer is above its high-water mark."""
-        if self._room is None:
-            self._room = self._loop.create_future()
-
-    def resume_writing(self) -> None:
-        """The transport's buffer has fallen below its low-water mark."""
-        room, self._room = self._room, None
-        if room is not None and not room.done():
-            room.set_result(None)
-
     # -- the server calls
 
     @property
@@ -325,7 +235,7 @@ class Connection(asyncio.Protocol):
     def check(self, now: float) -> None:
         """Compare the clock with the time limit of what this connection waits for."""
         options = self._owner.options
-        if self._is_stalled(now):
+        if self._is_stalled(now, options.send_timeout):
             self._complain(f"Peer took no byte for {options.send_timeout} s")
             self.cut(TimeoutError("The peer does not read"))
             return
@@ -341,17 +251,6 @@ class Connection(asyncio.Protocol):
 
     def _is_answering(self) -> bool:
         return self._cycle is not None and self._channel is None
-
-    def _is_stalled(self, now: float) -> bool:
-        """Whether bytes are queued and the peer has taken none for `send_timeout`."""
-        queued = self._transport.get_write_buffer_size() if self._transport is not None else 0
-        if self._sender is not None:
-            queued += self._sender.left
-        taken = self._written - queued
-        if not queued or taken != self._taken:
-            self._taken, self._stalled_since = taken, now
-            return False
-        return now - self._stalled_since > self._owner.options.send_timeout
 
     def _check_head(self, waited: float) -> None:
         options = self._owner.options
@@ -601,11 +500,6 @@ class Connection(asyncio.Protocol):
         """Whether bytes are taken from the peer."""
         return self._reading
 
-    def limit_writes(self, size: int) -> None:
-        """Set how many bytes may be queued before there is no room."""
-        if self._transport is not None:
-            self._transport.set_write_buffer_limits(high=size)
-
     def switch(self, channel: SocketChannel) -> None:
         """Hand all bytes behind the request to a channel, those first that are here already."""
         self._channel = channel
@@ -771,24 +665,6 @@ class Connection(asyncio.Protocol):
         """The transport; None before there is one, and once it is gone."""
         return None if self.phase is _LOST else self._transport
 
-    def get_extra_info(self, name: str, default: Any = None) -> Any:  # Any: as asyncio has it
-        """Look up a fact of the transport."""
-        if self._transport is None:
-            return default
-        return self._transport.get_extra_info(name, default)
-
-    def write(self, data: Bytes) -> None:
-        """Hand bytes to the transport.
-
-        Raises:
-            ClientConnectionResetError: it is closing.
-        """
-        transport = self._transport
-        if transport is None or transport.is_closing():
-            raise _closing()
-        self._written += len(data)
-        transport.write(data)
-
     def write_plain(
         self,
         cycle: Cycle,
@@ -814,7 +690,7 @@ class Connection(asyncio.Protocol):
             return False
         transport = self._transport
         if transport is None or transport.is_closing():
-            raise _closing()
+            raise closing_error()
         if is_dated:
             ending = b"\r\n" if cycle.goes_on else b"Connection: close\r\n\r\n"
         else:
@@ -858,79 +734,9 @@ class Connection(asyncio.Protocol):
         cycle.date = owner.date
         return owner.ending
 
-    def room(self) -> asyncio.Future[None] | None:
-        """Give what to await before more is written; None when there is room."""
-        if self._room is not None and self._room.cancelled():  # with the task that awaited it
-            self._room = self._loop.create_future()
-        return self._room
-
-    @property
-    def sends_files(self) -> bool:
-        """Whether `send_file` is worth a try: not where bytes are encrypted on their way."""
-        return (
-            has_sendfile() and self._scheme == "http" and self.get_extra_info("socket") is not None
-        )
-
-    async def send_file(self, prefix: bytes, file: int, offset: int, count: int) -> int | None:
-        """Send bytes, and part of a file behind them; returns when the system has all of it.
-
-        Args:
-            prefix: the bytes in front.
-            file: descriptor.
-            offset: of the first byte.
-            count: of the bytes, at least 1.
-
-        Returns:
-            bytes of the file that were sent, fewer when it has become shorter; None when it cannot
-            be sent so, while the prefix was.
-
-        Raises:
-            ClientConnectionResetError: the connection is lost, or closing.
-            OSError: the file cannot be read.
-        """
-        transport = self._transport
-        if transport is None or transport.is_closing():
-            raise _closing()
-        if transport.get_write_buffer_size():
-            await self._wait_until_written(transport)
-        sock = transport.get_extra_info("socket")
-        sender = FileSender(sock, prefix, file, offset, count)
-        self._written += sender.left
-        try:
-            sent = sender.send_now()
-            if sent is None:
-                self._sender = sender
-                sent = await sender.run()
-            return sent
-        except CannotSend:
-            return None
-        except (ConnectionError, TimeoutError) as exc:
-            if isinstance(exc, ClientConnectionResetError):
-                raise
-            raise ClientConnectionResetError("Connection lost") from exc
-        finally:
-            self._written -= sender.left
-            self._sender = None
-
-    async def _wait_until_written(self, transport: asyncio.Transport) -> None:
-        """Wait until the transport has nothing more to write; uvloop writes later as a rule."""
-        transport.set_write_buffer_limits(high=0)
-        try:
-            while (room := self.room()) is not None:
-                await asyncio.shield(room)
-        finally:
-            if not transport.is_closing():
-                transport.set_write_buffer_limits()
-        if transport.is_closing():
-            raise _closing()
-
     def cut(self, cause: BaseException) -> None:
         """Drop the connection now."""
         self.abort()
-
-
-def _closing() -> ClientConnectionResetError:
-    return ClientConnectionResetError("Cannot write to closing transport")
 
 
 def _half_closed() -> ClientConnectionResetError:
