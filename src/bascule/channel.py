@@ -6,12 +6,12 @@ the kinds of channel differ in is behind four hooks; the state is one table, her
 
 import asyncio
 from abc import ABC, abstractmethod
+from asyncio import Future
 from collections import deque
-from collections.abc import Awaitable, Callable
-from contextvars import Context
+from collections.abc import Awaitable
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import Any, Final
+from typing import Final
 
 from .wire.frames import CLOSED, CLOSING, WSCloseCode, WSMessage, WSMsgType
 
@@ -21,7 +21,6 @@ __all__ = [
     "ChannelState",
     "ClientConnectionResetError",
     "Payload",
-    "Waiter",
 ]
 
 Payload = str | bytes | bytearray | memoryview
@@ -130,11 +129,9 @@ class Channel(ABC):
         self._taken = 0
         # The next `receive` that would wait is called back.
         self._is_recalled = False
-        # Those who receive wait here, in order; the result says whether one was called back.
-        self._waiters: list[Waiter] = []
-        # Those of them that were woken and are to go on when all that has come is read; None where
-        # they do so in a step of the loop of their own.
-        self._woken: list[Waiter] | None = None
+        # Those who receive wait here, in order, and only while there is nothing to be received; the
+        # result of each is its message, or None when it is to look again.
+        self._waiters: deque[Future[WSMessage | None]] = deque()
 
     @property
     def state(self) -> ChannelState:
@@ -151,48 +148,70 @@ class Channel(ABC):
             `WebSocketError` or a TimeoutError, likewise; CLOSING when it was called back by
             `call_back`; CLOSED, now and ever after, when nothing comes any more.
         """
-        self._taken += 1
         if self._taken >= _TAKEN_IN_A_ROW:
             self._taken = 0
             await asyncio.sleep(0)
-        inbox = self._inbox
-        while not inbox:
-            if self._is_recalled:
-                self._is_recalled = False
-                return CLOSING
-            if self._state > _LAST_EXPECTING:
-                return CLOSED
-            self._taken = 0
-            waiter = Waiter()
-            self._waiters.append(waiter)
-            self._listen()
+        self._taken += 1
+        while (waiter := self.listen()) is not None:
             try:
-                if await waiter:
-                    return CLOSING
+                message = await waiter
             except asyncio.CancelledError:
-                if waiter.done() and not waiter.cancelled():
-                    self._wake()  # what it was woken for is another's now
+                self.leave(waiter)
                 raise
-            finally:
-                self._waiters.remove(waiter)
-        was_full = self._inbox_size > _INBOX_SIZE
-        message = inbox.popleft()
-        self._inbox_size = self._inbox_size - _size(message) if inbox else 0
-        if was_full and not self._is_full():
-            self._resume()
-        return message
+            if message is not None:
+                return message
+        return self._take_next()
+
+    def listen(self) -> "Future[WSMessage | None] | None":
+        """Begin to wait for a message, as `receive` does; for those who have no time for one
+        coroutine more.
+
+        Returns:
+            what is to be awaited at once, and `leave` to be called with it when that is cancelled:
+            it gives the message, or None where it is to be asked for again. None while nothing has
+            to be waited for: then `receive` gives what there is.
+        """
+        if self._inbox or self._is_recalled or self._state > _LAST_EXPECTING:
+            return None
+        self._taken = 0
+        waiter: Future[WSMessage | None] = Future()
+        self._waiters.append(waiter)
+        return waiter
+
+    def _take_next(self) -> WSMessage:
+        """Take what is to be received while nothing has to be waited for."""
+        inbox = self._inbox
+        if inbox:
+            was_full = self._inbox_size > _INBOX_SIZE
+            message = inbox.popleft()
+            self._inbox_size = self._inbox_size - _size(message) if inbox else 0
+            if was_full and not self._is_full():
+                self._resume()
+            return message
+        if self._is_recalled:
+            self._is_recalled = False
+            return CLOSING
+        return CLOSED
+
+    def leave(self, waiter: "Future[WSMessage | None]") -> None:
+        """Let one wait no more; the message that it was given already is another's."""
+        if waiter in self._waiters:
+            self._waiters.remove(waiter)
+            return
+        message = None if waiter.cancelled() else waiter.result()
+        if message is not None and message is not CLOSING and not self._hand_over(message):
+            self._inbox.appendleft(message)
+            self._inbox_size += _size(message)
 
     def _recall(self) -> None:
         """Call back those who receive now, or else whoever does next."""
-        self._is_recalled = not self._waiters
+        self._is_recalled = not self._hand_over(CLOSING)
         self.call_back()
 
     def call_back(self) -> None:
         """Let each `receive` that waits now return CLOSING."""
-        for waiter in self._waiters:
-            if not waiter.done():
-                waiter.set_result(True)
-                waiter.go_on_soon()
+        while self._hand_over(CLOSING):
+            pass
 
     def _is_expecting(self) -> bool:
         return self._state <= _LAST_EXPECTING
@@ -205,22 +224,25 @@ class Channel(ABC):
         return self._inbox_size > _INBOX_SIZE
 
     def _put(self, message: WSMessage) -> None:
-        self._inbox.append(message)
-        self._inbox_size += _size(message)
-        if self._waiters:
-            self._wake()
+        """Give a message to the one that has waited longest, or to whoever receives next."""
+        if not (self._waiters and self._hand_over(message)):
+            self._inbox.append(message)
+            self._inbox_size += _size(message)
 
-    def _wake(self) -> None:
-        """Wake the one that has waited longest; all of them where nothing comes any more."""
-        for waiter in self._waiters:
-            if not waiter.done():
-                waiter.set_result(False)
-                if self._woken is not None:
-                    self._woken.append(waiter)
-                else:
-                    waiter.go_on_soon()
-                if self._is_expecting():
-                    return
+    def _hand_over(self, message: WSMessage | None) -> bool:
+        """Wake the one that has waited longest; False if nobody waits."""
+        waiters = self._waiters
+        while waiters:
+            waiter = waiters.popleft()
+            if not waiter.done():  # it may have been cancelled in this step
+                waiter.set_result(message)
+                return True
+        return False
+
+    def _release(self) -> None:
+        """Let all look again who wait: nothing comes any more."""
+        while self._hand_over(None):
+            pass
 
     # -- sending
 
@@ -247,9 +269,12 @@ class Channel(ABC):
         Returns:
             what is to be awaited at once; None when nothing is left to be done.
         """
+        self._check_sending()
+        return self._emit(kind, data, compress)
+
+    def _check_sending(self) -> None:
         if self._state:  # not OPEN
             self._move(_Event.SEND)
-        return self._emit(kind, data, compress)
 
     async def close(self, code: int = WSCloseCode.OK, reason: bytes = b"") -> None:
         """Send a close; the peer's is then to be received. A second call does nothing.
@@ -292,6 +317,7 @@ class Channel(ABC):
         self._move(_Event.CLOSE_CAME)
         self.close_code = message.data
         self._put(message)
+        self._release()
         if self.options.autoclose and self._begin_close():
             self._push_close(message.data, b"")
 
@@ -307,7 +333,7 @@ class Channel(ABC):
         self._move(_Event.LOSE)
         self.lost_by = cause
         self.close_code = WSCloseCode.ABNORMAL_CLOSURE
-        self._wake()
+        self._release()
 
     def _move(self, event: _Event) -> None:
         state = _TRANSITIONS[self._state][event]
@@ -317,9 +343,9 @@ class Channel(ABC):
 
     # -- hooks
 
-    @abstractmethod
     def _emit(self, kind: WSMsgType, data: Payload, compress: int | None) -> Awaitable[None] | None:
-        """Send a message; give what to await while there is no room."""
+        """Send a message, for a `push` that is not the channel's own; give what to await."""
+        raise NotImplementedError(f"{type(self).__name__} sends by a `push` of its own")
 
     async def _emit_close(self, code: int, reason: bytes) -> None:
         """Send a close."""
@@ -338,50 +364,8 @@ class Channel(ABC):
     def _answer_ping(self, data: bytes) -> None:  # noqa: B027
         """Send a pong, without waiting."""
 
-    def _listen(self) -> None:  # noqa: B027
-        """Somebody waits for a message."""
-
     def _resume(self) -> None:  # noqa: B027
         """There is room in the inbox again."""
-
-
-class Waiter(asyncio.Future[bool]):
-    """What one task awaits for a message.
-
-    A future wakes its task in the next step of the loop. This one leaves it to its owner, who may
-    also run the task from where it is: for a message of a few bytes the step costs as much as
-    all the rest.
-    """
-
-    _go: Callable[..., object] | None = None
-    _context: Context | None = None
-
-    def add_done_callback(
-        self, fn: Callable[..., object], /, *, context: Context | None = None
-    ) -> None:
-        """Take the call that runs the task on."""
-        self._go, self._context = fn, context
-
-    def cancel(self, msg: Any = None) -> bool:  # Any: as asyncio has it
-        """Cancel the wait; its task learns of it in a step of its own."""
-        if not super().cancel(msg=msg):
-            return False
-        self.go_on_soon()
-        return True
-
-    def go_on_soon(self) -> None:
-        """Let the task go on in the next step of the loop."""
-        if self._go is not None:
-            self.get_loop().call_soon(self._go, self, context=self._context)
-            self._go = None
-
-    def go_on(self) -> None:
-        """Let the task go on now; no other task may be running."""
-        if self._go is not None and self._context is not None:
-            go, self._go = self._go, None
-            self._context.run(go, self)
-        else:
-            self.go_on_soon()
 
 
 def _size(message: WSMessage) -> int:

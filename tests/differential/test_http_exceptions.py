@@ -225,7 +225,7 @@ def own_init(web: Any) -> Any:
     return tell(exc), exc.what
 
 
-INNER = ("ABC", "Generic", "HeadersMixin")  # bases that nobody is told of
+INNER = ("ABC", "Generic", "HeadersMixin", "ResponseHead")  # bases that nobody is told of
 KINDS = {
     **{
         f"kind/{name}": lambda web, name=name: [  # type: ignore[misc]

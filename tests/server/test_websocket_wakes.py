@@ -1,4 +1,4 @@
-"""Whoever waits for a message runs from where its bytes came in, and no message is lost by that."""
+"""Whoever waits for a message is handed it as its bytes come in, and none is lost by that."""
 
 import asyncio
 from collections.abc import Callable
@@ -9,7 +9,8 @@ import pytest
 
 from bascule.channel import ChannelOptions
 from bascule.server.channel import SocketChannel
-from support.frames import BINARY, TEXT, frame
+from bascule.wire.frames import WSMsgType
+from support.frames import BINARY, CLOSE, TEXT, frame
 
 
 class Wire:
@@ -23,6 +24,8 @@ class Wire:
 
     def write(self, data: bytes) -> None:
         self.sent += data
+
+    write_frame = write
 
     def room(self) -> None:
         return None
@@ -46,6 +49,12 @@ async def call(function: Callable[[], Any]) -> Any:
     return await done
 
 
+async def all_of(waiting: list[asyncio.Task[Any]]) -> list[Any]:
+    """Give the results of all; a message that is lost is an error, not a wait without end."""
+    async with asyncio.timeout(5):
+        return await asyncio.gather(*waiting)
+
+
 async def echo(channel: SocketChannel) -> None:
     while True:
         message = await channel.receive()
@@ -63,31 +72,86 @@ async def echoing() -> Any:
     assert task.cancelled()
 
 
-async def test_a_message_is_answered_before_the_call_that_brings_it_returns(echoing: Any) -> None:
+async def test_a_message_is_answered_in_the_next_step(echoing: Any) -> None:
     channel, wire = echoing
     for text in (b"one", b"two"):
-
-        def feed(text: bytes = text) -> bytes:
-            wire.sent = b""
-            channel.feed(frame(TEXT, text))
-            return bytes(wire.sent)
-
-        assert await call(feed) == b"\x81\x03" + text
+        wire.sent = b""
+        await call(lambda text=text: channel.feed(frame(TEXT, text)))
+        await asyncio.sleep(0)
+        assert wire.sent == b"\x81\x03" + text
 
 
 async def test_messages_that_come_at_once_are_all_answered(echoing: Any) -> None:
     channel, wire = echoing
     await call(lambda: channel.feed(frame(TEXT, b"one") + frame(BINARY, b"two")))
+    await asyncio.sleep(0)
     assert wire.sent == b"\x81\x03one\x82\x03two"
 
 
-async def test_within_a_task_nobody_else_is_run(echoing: Any) -> None:
+async def test_nobody_runs_inside_of_the_call_that_brings_bytes(echoing: Any) -> None:
+    """Else an answer of one connection would delay what has come to the others."""
     channel, wire = echoing
-    channel.feed(frame(TEXT, b"one"))
-    assert wire.sent == b""
+    assert await call(lambda: (channel.feed(frame(TEXT, b"one")), wire.sent)[1]) == b""
     while not wire.sent:
         await asyncio.sleep(0)
     assert wire.sent == b"\x81\x03one"
+
+
+async def test_those_who_wait_get_a_message_each_in_their_order() -> None:
+    channel, _ = make_channel()
+    waiting = [asyncio.create_task(channel.receive()) for _ in range(3)]
+    await asyncio.sleep(0)
+    channel.feed(frame(TEXT, b"a") + frame(TEXT, b"b") + frame(TEXT, b"c") + frame(TEXT, b"d"))
+    assert [message.data for message in await all_of(waiting)] == ["a", "b", "c"]
+    assert (await channel.receive()).data == "d"
+
+
+async def test_a_message_of_one_that_is_cancelled_keeps_its_place() -> None:
+    channel, _ = make_channel()
+    waiting = asyncio.create_task(channel.receive())
+    await asyncio.sleep(0)
+    channel.feed(frame(TEXT, b"one"))
+    channel.feed(frame(TEXT, b"two"))
+    waiting.cancel()
+    await asyncio.wait([waiting])
+    assert waiting.cancelled()
+    late = [asyncio.create_task(channel.receive()) for _ in range(2)]
+    assert [message.data for message in await all_of(late)] == ["one", "two"]
+
+
+async def test_all_who_wait_are_let_go_when_it_is_lost() -> None:
+    channel, _ = make_channel()
+    waiting = [asyncio.create_task(channel.receive()) for _ in range(3)]
+    await asyncio.sleep(0)
+    channel.feed(frame(TEXT, b"one"))
+    channel.lost(ConnectionResetError("gone"))
+    assert [message.data for message in await all_of(waiting)] == ["one", None, None]
+
+
+async def test_all_who_wait_are_let_go_behind_a_close() -> None:
+    channel, _ = make_channel()
+    waiting = [asyncio.create_task(channel.receive()) for _ in range(3)]
+    await asyncio.sleep(0)
+    channel.feed(frame(CLOSE, b"\x03\xe8"))
+    kinds = [message.type for message in await all_of(waiting)]
+    assert kinds == [WSMsgType.CLOSE, WSMsgType.CLOSED, WSMsgType.CLOSED]
+
+
+async def test_a_flood_leaves_others_their_turn() -> None:
+    channel, _ = make_channel()
+    channel.feed(frame(TEXT, b"x") * 100)
+    ticks: list[int] = []
+
+    async def take() -> int:
+        for count in range(100):
+            await channel.receive()
+            if ticks:
+                return count
+        return 100
+
+    taking = asyncio.create_task(take())
+    asyncio.get_running_loop().call_soon(ticks.append, 1)
+    assert await taking < 100
 
 
 async def test_one_that_is_cancelled_as_it_is_woken_leaves_its_message() -> None:
@@ -123,6 +187,16 @@ async def test_a_cancelled_wait_leaves_the_next_message() -> None:
         await waiting
     await call(lambda: channel.feed(frame(TEXT, b"one")))
     assert (await channel.receive()).data == "one"
+
+
+async def test_one_that_is_being_cancelled_is_passed_over() -> None:
+    channel, _ = make_channel()
+    waiting = [asyncio.create_task(channel.receive()) for _ in range(2)]
+    await asyncio.sleep(0)
+    waiting[0].cancel()
+    channel.feed(frame(TEXT, b"one"))
+    assert [message.data for message in await all_of(waiting[1:])] == ["one"]
+    assert waiting[0].cancelled()
 
 
 async def test_a_limit_of_time_ends_a_wait() -> None:

@@ -710,7 +710,7 @@ async def test_reading_pauses_while_nobody_receives(size: int) -> None:
             await asyncio.sleep(0)
         channel = story.channel
         assert sum(len(message.data) + 128 for message in channel._inbox) <= 128 * 1024 + size + 128
-        assert len(channel._assembler._buffer) <= 300_000
+        assert len(channel._assembler.buffer) <= 300_000
         gate.set()
         assert await peer.read_rest() == [NORMAL]
         await sending
@@ -840,6 +840,10 @@ class FakeWire:
         if self.ended:
             raise ClientConnectionResetError("written behind the end")
         self.written += data
+
+    def write_frame(self, data: bytes) -> asyncio.Future[None] | None:
+        self.write(data)
+        return self.full
 
     def room(self) -> asyncio.Future[None] | None:
         return self.full

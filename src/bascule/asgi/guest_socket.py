@@ -18,7 +18,7 @@ from ..wire.frames import (
     make_message,
 )
 from ..wire.head import check_fields
-from .guest import HostCall, Receive, Send, contain
+from .guest_call import HostCall, Receive, Send, contain
 from .scope import head_of_scope
 
 __all__ = ["GuestChannel", "GuestSocket", "serve_websocket"]
@@ -249,6 +249,13 @@ class GuestChannel(Channel):
         self._watches = False
 
     # -- receiving
+
+    def listen(self) -> "asyncio.Future[WSMessage | None] | None":
+        """Begin to wait for a message, and ask the host for it."""
+        waiter = super().listen()
+        if waiter is not None:
+            self._listen()
+        return waiter
 
     def _listen(self) -> None:
         if self._pulling is None:

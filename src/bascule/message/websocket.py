@@ -365,14 +365,21 @@ class WebSocketResponse(StreamResponse):
         timeout = timeout or self._receive_timeout or None  # 0 is no limit, as in aiohttp
         self._receiving = True
         try:
-            if timeout is None:
-                message = await channel.receive()
-            else:
+            if timeout is not None:
                 async with asyncio.timeout(timeout):
                     message = await channel.receive()
+            elif (waiter := channel.listen()) is None:
+                message = await channel.receive()
+            else:  # what Channel.receive does, without its coroutine
+                try:
+                    given = await waiter
+                except asyncio.CancelledError:
+                    channel.leave(waiter)
+                    raise
+                message = given or await channel.receive()
         finally:
             self._receiving = False
-        if message.type > _BINARY:
+        if message[0] > _BINARY:
             message = await self._take_note(message, channel)
         return message
 
@@ -436,7 +443,7 @@ class WebSocketResponse(StreamResponse):
 
     async def __anext__(self) -> WSMessage:
         message = await self.receive()
-        if message.type > _BINARY and message.type in _LAST:
+        if message[0] > _BINARY and message[0] in _LAST:
             raise StopAsyncIteration
         return message
 

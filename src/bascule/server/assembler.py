@@ -54,11 +54,13 @@ class Assembler:
         decode_text: give text as str, checked fragment by fragment; else as bytes, unchecked.
         deflate: what compression was agreed on.
         max_fragments: of a message that are taken however small they are.
+
+    Attributes:
+        buffer: what came and was not read yet, as a rule nothing; its front may have been read.
     """
 
     __slots__ = (
         "_at",
-        "_buffer",
         "_closed",
         "_count",
         "_decode_text",
@@ -71,6 +73,7 @@ class Assembler:
         "_parser",
         "_parts",
         "_utf8",
+        "buffer",
     )
 
     def __init__(
@@ -88,7 +91,7 @@ class Assembler:
         self._decode_text = decode_text
         self._deflate = deflate
         # What one read has brought, or, where a frame does not end with it, what was gathered.
-        self._buffer: bytes | bytearray = b""
+        self.buffer: bytes | bytearray = b""
         # Where the next unread byte of the buffer is.
         self._at = 0
         # Where a plain frame ends that is not complete yet; nothing is read before that is there.
@@ -104,19 +107,36 @@ class Assembler:
     @property
     def has_bytes(self) -> bool:
         """Whether bytes are kept that were not read yet."""
-        return len(self._buffer) > self._at
+        return len(self.buffer) > self._at
+
+    def read_first(self, data: bytes) -> WSMessage | None:
+        """Take bytes, and read on to the end of the first message; see `next_message`."""
+        if self.buffer or self._kind is not None or self._parser is not None or self._closed:
+            self.feed(data)
+            return self.next_message()
+        compressed = self._deflate is not None
+        plain = read_plain_frame(data, 0, apply_mask, self._limit, compressed)
+        if plain is None:
+            self.buffer = data
+            return self.next_message()
+        opcode, payload, end = plain
+        if end < len(data):
+            self.buffer, self._at = data, end
+        if opcode & COMPRESSED:
+            payload = self._inflate(payload)
+        return self._finish(_BINARY if opcode & 2 else _TEXT, payload)
 
     def feed(self, data: bytes) -> None:
         """Take bytes; `next_message` reads them."""
         if self._closed:
             return
-        buffer = self._buffer
+        buffer = self.buffer
         if not buffer:
-            self._buffer = data
+            self.buffer = data
         elif isinstance(buffer, bytearray):
             buffer += data
         else:
-            self._buffer = gathered = bytearray(buffer)
+            self.buffer = gathered = bytearray(buffer)
             gathered += data
 
     def next_message(self) -> WSMessage | None:
@@ -128,18 +148,18 @@ class Assembler:
         Raises:
             WebSocketError: the peer has broken the protocol; nothing is read any more.
         """
-        if len(self._buffer) < self._need:
+        if len(self.buffer) < self._need:
             return None
         self._need = 0
         while not self._closed:
             if self._parser is None and self._kind is None:
                 plain = read_plain_frame(
-                    self._buffer, self._at, apply_mask, self._limit, self._deflate is not None
+                    self.buffer, self._at, apply_mask, self._limit, self._deflate is not None
                 )
                 if plain is not None:
                     opcode, data, end = plain
-                    if end == len(self._buffer):
-                        self._buffer, self._at = b"", 0
+                    if end == len(self.buffer):
+                        self.buffer, self._at = b"", 0
                     else:
                         self._at = end
                     if opcode & COMPRESSED:
@@ -160,18 +180,16 @@ class Assembler:
         deflate = self._deflate
         assert deflate is not None  # else the lane takes no compressed frame
         try:
-            data = deflate.decode_message(data, self._room())
+            return deflate.decode_message(data, self._limit)
         except PayloadTooBig as exc:
             raise self._too_big(exc.size) from exc
         except ProtocolError as exc:
             raise self._broken(str(exc)) from exc
-        self._check_size(len(data))
-        return data
 
     def _awaits_plain(self) -> bool:
         """Whether a plain frame has begun that may be taken; it is not looked at until it is
         complete."""
-        span = find_plain_frame(self._buffer, self._at, self._limit, self._deflate is not None)
+        span = find_plain_frame(self.buffer, self._at, self._limit, self._deflate is not None)
         if span is None:
             return False
         self._need = span[1] - self._at  # what is in front of it is let go of
@@ -181,10 +199,10 @@ class Assembler:
         """Let go of what was read."""
         if not self._at:
             return
-        if isinstance(self._buffer, bytearray):
-            del self._buffer[: self._at]
+        if isinstance(self.buffer, bytearray):
+            del self.buffer[: self._at]
         else:
-            self._buffer = bytearray(memoryview(self._buffer)[self._at :])
+            self.buffer = bytearray(memoryview(self.buffer)[self._at :])
         self._at = 0
 
     # -- frames
@@ -192,9 +210,9 @@ class Assembler:
     def _read_frame(self) -> Frame | None:
         """Read one frame by the library; None while it is not complete."""
         if self._parser is None:
-            if len(self._buffer) - self._at < 2:
+            if len(self.buffer) - self._at < 2:
                 return None
-            self._check_start(self._buffer[self._at], self._buffer[self._at + 1])
+            self._check_start(self.buffer[self._at], self.buffer[self._at + 1])
             self._parser = Frame.parse(
                 self._read_exact,
                 mask=True,
@@ -217,11 +235,11 @@ class Assembler:
         return None
 
     def _read_exact(self, size: int) -> Generator[None, None, bytes]:
-        while len(self._buffer) - self._at < size:
+        while len(self.buffer) - self._at < size:
             self._forget()
             yield
         start, self._at = self._at, self._at + size
-        return bytes(memoryview(self._buffer)[start : self._at])
+        return bytes(memoryview(self.buffer)[start : self._at])
 
     def _room(self) -> int:
         """Bytes that a frame may still have; those of control may come between fragments.

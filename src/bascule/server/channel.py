@@ -10,7 +10,6 @@ from ..channel import (
     ChannelState,
     ClientConnectionResetError,
     Payload,
-    Waiter,
 )
 from ..wire.frames import (
     WebSocketError,
@@ -42,6 +41,9 @@ class ChannelWire(Protocol):
 
     def write(self, data: bytes) -> None:
         """Hand bytes to the transport."""
+
+    def write_frame(self, data: bytes) -> asyncio.Future[None] | None:
+        """Hand bytes to the transport, and give the room for more, in one call."""
 
     def room(self) -> asyncio.Future[None] | None:
         """Give what to await before more is written; None when there is room."""
@@ -118,21 +120,27 @@ class SocketChannel(Channel):
     # -- the connection calls
 
     def feed(self, data: bytes) -> None:
-        """Take bytes of the peer; those who wait for the messages they bring run at once."""
+        """Take bytes of the peer; those who wait for their messages run in the next step of the
+        loop, as all of it that has come to other connections is read first."""
         if self._heart is not None:
             self._heart.heard()
-        self._assembler.feed(data)
-        if not self._waiters or asyncio.current_task() is not None:
+        assembler = self._assembler
+        if self._inbox:  # there may be no room for more
+            assembler.feed(data)
             self._read_on()
             return
-        woken: list[Waiter] = []
-        self._woken = woken
         try:
-            self._read_on()
-        finally:
-            self._woken = None
-            for waiter in woken:
-                waiter.go_on()
+            message = assembler.read_first(data)
+        except WebSocketError as exc:
+            self._fail(exc)
+            return
+        if message is not None:
+            if message[0] > _BINARY:
+                self._deliver(message)
+            elif not (self._waiters and self._hand_over(message)):
+                self._put(message)
+            if assembler.buffer:
+                self._read_on()
 
     def lost(self, cause: BaseException) -> None:
         """Take note that the connection is gone."""
@@ -194,7 +202,12 @@ class SocketChannel(Channel):
 
     # -- writing
 
-    def _emit(self, kind: WSMsgType, data: Payload, compress: int | None) -> Awaitable[None] | None:
+    def push(
+        self, kind: WSMsgType, data: Payload, compress: int | None = None
+    ) -> Awaitable[None] | None:
+        """Send a message; see `Channel.push`."""
+        if self._state:  # not OPEN
+            self._check_sending()
         if isinstance(data, str):
             data = data.encode()
         deflate = self._deflate
@@ -206,10 +219,10 @@ class SocketChannel(Channel):
         if len(data) <= _JOIN_SIZE:
             frame = dump_frame(kind, data, rsv1=rsv1)
             self._meter.bytes_sent += len(frame)
-            self._wire.write(frame)
+            room = self._wire.write_frame(frame)
         else:
             self._write_frame(kind, data, rsv1)
-        room = self._wire.room()
+            room = self._wire.room()
         return asyncio.shield(room) if room is not None else None  # others may wait for the same
 
     def _push_close(self, code: int, reason: bytes) -> None:

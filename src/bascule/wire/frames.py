@@ -158,6 +158,7 @@ def cut_reason(reason: bytes) -> bytes:
     return text[: MAX_CONTROL_SIZE - 2].decode("utf-8", "ignore").encode("utf-8")
 
 
+_TINY = struct.Struct("!BB")
 _SHORT = struct.Struct("!BBH")
 _LONG = struct.Struct("!BBQ")
 
@@ -176,7 +177,7 @@ def dump_frame(opcode: int, data: bytes, *, rsv1: bool = False) -> bytes:
     """Write an unmasked final frame in one piece."""
     size = len(data)
     if size < 126:
-        return bytes((0xC0 | opcode if rsv1 else 0x80 | opcode, size)) + data
+        return _TINY.pack(0xC0 | opcode if rsv1 else 0x80 | opcode, size) + data
     return dump_frame_head(opcode, size, rsv1=rsv1) + data
 
 
