@@ -184,7 +184,7 @@ class StreamReader:
         if self._chunk_ends is None:
             self._chunk_ends = deque()
         room = _MAX_CHUNK_ENDS - len(self._chunk_ends)
-        self._chunk_ends.extend(position + end for end in ends[: max(0, room)])
+        self._chunk_ends.extend([position + end for end in ends[: max(0, room)]])
 
     def end_chunk(self) -> None:
         """Mark the end of a chunk of the transfer coding here, for `readchunk`."""
@@ -522,6 +522,10 @@ class StreamReader:
     def _forget_ends(self) -> None:
         """Forget ends of chunks that were read over; one that was read up to is still told."""
         ends, position = self._chunk_ends, self.total_bytes - self._size
+        if ends and (last := ends[-1]) <= position:  # all of them, as a rule
+            ends.clear()
+            if last == position:
+                ends.append(last)
         while ends and (ends[0] < position or (len(ends) > 1 and ends[1] <= position)):
             ends.popleft()
 

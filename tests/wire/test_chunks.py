@@ -171,6 +171,35 @@ def test_what_was_encoded_is_decoded(chunks: list[bytes], rest: bytes) -> None:
     assert by_h11(data + rest) == (body, rest)
 
 
+@pytest.mark.parametrize(
+    "lengths", [[5, 5, 5, 9, 5], [2000, 2000, 3, 2000], [16, 256]], ids=["small", "large", "other"]
+)
+def test_chunks_that_are_cut_anywhere_are_whole(lengths: list[int]) -> None:
+    """Those in front of a cut are taken in one step, and of the last one what is there."""
+    chunks = [bytes([65 + number]) * length for number, length in enumerate(lengths)]
+    data = b"".join(b"%x\r\n%b\r\n" % (len(chunk), chunk) for chunk in chunks) + b"0\r\n\r\n"
+    expected = decode(data)
+    assert expected[0] == b"".join(chunks)
+    assert expected[1] == [sum(lengths[: number + 1]) for number in range(len(lengths))]
+    for cut in range(len(data)):
+        assert decode(data[:cut], data[cut:]) == expected
+
+
+def test_extensions_are_set_against_all_data_behind_them() -> None:
+    """Also where many chunks are taken in one step."""
+    limits = HeadLimits(max_chunk_extensions=10)
+    plain = b"4\r\naaaa\r\n" * 3
+    data = b"1;abcdefg\r\na\r\n" + plain + b"1;abcdefg\r\na\r\n0\r\n\r\n"
+    assert decode(data, limits=limits)[3] is True
+    assert refusal_with(data.replace(plain, plain[:9]), limits) == 400
+
+
+def refusal_with(data: bytes, limits: HeadLimits) -> int:
+    with pytest.raises(BadRequest) as caught:
+        decode(data, limits=limits)
+    return caught.value.status
+
+
 def by_h11(data: bytes) -> tuple[bytes, bytes]:
     connection = h11.Connection(h11.SERVER)
     connection.receive_data(b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n")

@@ -15,7 +15,7 @@ from ..wire.framing import has_no_content
 from ..wire.grammar import HttpVersion10
 from .byteranges import ByteRanges
 from .disk import run_on_disk
-from .lookup import Found, Wish, find_file, read_piece
+from .lookup import Found, Wish, find_file, find_lately, read_piece
 from .response_head import Answerable, LooseHeaders
 from .stream import StreamResponse
 
@@ -23,7 +23,9 @@ __all__ = ["FileResponse"]
 
 # As in aiohttp: a way out where a file system and sendfile do not get along.
 _NO_SENDFILE: Final = bool(os.environ.get("AIOHTTP_NOSENDFILE"))
-# Files up to this size are closed in the event loop.
+# Files up to this size are closed in the event loop. Nothing is written back behind a descriptor
+# that only reads, so that it does not wait as a rule; only the last one of a file that was removed
+# has its blocks to free, which takes its time where they are many.
 _QUICKLY_FREED: Final = 16 * 1024 * 1024
 
 
@@ -64,7 +66,7 @@ class FileResponse(StreamResponse):
         super().__init__(status=status, reason=reason, headers=headers)
         self._place = _plain_path(path)
         self._chunk_size = chunk_size
-        self._max_ranges = check_max_ranges(max_ranges)
+        self._max_ranges = check_max_ranges(max_ranges) if max_ranges != 1 else 1
         self._found: Found | None = None
         self._byteranges: ByteRanges | None = None
 
@@ -102,7 +104,9 @@ class FileResponse(StreamResponse):
             found = None
         if found is None:
             wish = make_wish(request, self._status, self._max_ranges)
-            found = await run_on_disk(find_file, self._place, wish, release=_close_found)
+            found = find_lately(self._place, wish)
+            if found is None:
+                found = await run_on_disk(find_file, self._place, wish, release=_close_found)
         try:
             if self._is_usual(request, found):
                 sent = await self._send_usual(request, found)
@@ -114,8 +118,12 @@ class FileResponse(StreamResponse):
                 await self._send(found, exchange)
             return exchange
         finally:
-            if found.file is not None:
-                await _close(found)
+            file = found.file
+            if file is not None:
+                if found.current is None or found.current.size > _QUICKLY_FREED:
+                    await run_on_disk(file.close)
+                else:
+                    file.close()
 
     def _is_usual(self, request: Answerable, found: Found) -> bool:
         """Say whether the answer is a whole file, to a request that goes on with the connection,
@@ -146,9 +154,9 @@ class FileResponse(StreamResponse):
 
     async def _send_usual(self, request: Answerable, found: Found) -> Exchange | None:
         """Send head and body in one go; None where that cannot be, and nothing was done."""
-        exchange, count = request._exchange, found.verdict.count
-        fields = _list_fields(found)
+        exchange, verdict = request._exchange, found.verdict
         if found.file is None:
+            fields = _list_fields(found)
             left = exchange.answer_listed(200, "OK", fields + exchange.default_fields, found.data)
             self._settle(request, fields)
             if left is not None:
@@ -158,15 +166,20 @@ class FileResponse(StreamResponse):
         answer = getattr(exchange, "answer_file", None)
         if answer is None or _NO_SENDFILE:
             return None
+        fields, lines = _tell(found)
         self._exchange = exchange
-        sent = await answer(fields, found.file, found.verdict.start, count)
+        start, stop = verdict.start, verdict.stop
+        sent = await answer(lines, found.file.fileno(), start, stop - start)
         if sent is None:
             self._exchange = None
             return None
         self._settle(request, fields)
         if not sent:
-            await self._copy(found.file, found.verdict.start, found.verdict.stop)
-        await super().write_eof()
+            await self._copy(found.file, start, stop)
+        if exchange._state is _ENDED:
+            self._ended = True
+        else:
+            await super().write_eof()
         return exchange
 
     def _settle(self, request: Answerable, fields: list[tuple[str, str]]) -> None:
@@ -269,9 +282,24 @@ class FileResponse(StreamResponse):
             self._exchange.abort(RuntimeError(f"The file ended {missing} bytes early"))
 
 
+_ENDED: Final = State.ENDED
 # As long as they are still these, nobody has put something in their place.
 _PREPARE = StreamResponse.prepare
 _END = StreamResponse.write_eof
+
+
+def _tell(found: Found) -> tuple[list[tuple[str, str]], bytes]:
+    """List the fields of a whole file, and write them as lines; both are kept with the file."""
+    known, key = found.known, (found.media_type, found.coding)
+    if known is not None and known.told is not None and known.told[0] == key:
+        told: tuple[list[tuple[str, str]], bytes] = known.told[1]
+        return told
+    fields = _list_fields(found)
+    lines = "".join([f"{name}: {value}\r\n" for name, value in fields])
+    told = fields, lines.encode("utf-8", "surrogateescape")
+    if known is not None:
+        known.told = key, told
+    return told
 
 
 def _list_fields(found: Found) -> list[tuple[str, str]]:
@@ -324,29 +352,15 @@ def check_max_ranges(max_ranges: int) -> int:
 
 def make_wish(request: Answerable, status: int, max_ranges: int = 1) -> Wish:
     """Tell what an answer of this status to a request wants of a file."""
-    bodiless = has_no_content(status)
+    bodiless = status != 200 and has_no_content(status)
+    method = request.method
     return Wish(
-        request.method,
+        method,
         request.headers,
         is_conditional=200 <= status < 300 and not bodiless,
-        is_empty=bodiless or request.method == hdrs.METH_HEAD,
+        is_empty=bodiless or method == hdrs.METH_HEAD,
         max_ranges=max_ranges,
     )
-
-
-async def _close(found: Found) -> None:
-    """Close a file that was sent.
-
-    Nothing is written back behind a descriptor that only reads, so that this does not wait as a
-    rule; only the last one of a file that was removed has its blocks to free, which takes its time
-    where they are many.
-    """
-    assert found.file is not None
-    assert found.current is not None  # as of all that are sent
-    if found.current.size > _QUICKLY_FREED:
-        await run_on_disk(found.file.close)
-    else:
-        found.file.close()
 
 
 def _close_found(found: Found) -> None:

@@ -5,15 +5,25 @@ import mimetypes
 import os
 import stat
 from io import FileIO
-from typing import BinaryIO, Final, NamedTuple
+from typing import Any, BinaryIO, Final, NamedTuple
 
 from multidict import CIMultiDictProxy
 
 from ..wire import hdrs
 from ..wire.conditions import ETag, Validators, Verdict, join_field, judge
 from ..wire.fields import parse_codings
+from .lately import Lately
 
-__all__ = ["MISSING", "Found", "Wish", "find_file", "is_missing", "read_piece"]
+__all__ = [
+    "MISSING",
+    "Found",
+    "Wish",
+    "find_file",
+    "find_lately",
+    "is_lately_found",
+    "is_missing",
+    "read_piece",
+]
 
 # What is sent of a file up to this size is read at once (DESIGN section 4).
 _SMALL = 64 * 1024
@@ -29,6 +39,8 @@ _CODED_TYPES: Final = {
     "xz": "application/x-xz",
 }
 _FALLBACK_TYPE: Final = "application/octet-stream"
+# Characters that are remembered of what a client can decode.
+_MOST_TOLD: Final = 64
 _MISSING_ERRORS: Final = {errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG}
 # What opening a socket or a device that took the place of the file says.
 _SPECIAL_ERRORS: Final = {errno.ENXIO, errno.ENODEV}
@@ -57,6 +69,32 @@ class Wish(NamedTuple):
     max_ranges: int = 1
 
 
+class Known:
+    """A file as it was when it was looked at.
+
+    Attributes:
+        current: its validators.
+        whole: the verdict that all of it is sent.
+        told: for who tells of it, to be kept until it changes.
+    """
+
+    __slots__ = ("_identity", "current", "told", "whole")
+
+    def __init__(self, status: os.stat_result, current: Validators) -> None:
+        self._identity = _identify(status)
+        self.current = current
+        self.whole = Verdict(200, 0, current.size)
+        self.told: tuple[object, Any] | None = None  # Any: what its teller makes of it
+
+    def is_of(self, status: os.stat_result) -> bool:
+        """Say whether a file is this one, and unchanged."""
+        return self._identity == _identify(status)
+
+
+def _identify(status: os.stat_result) -> tuple[int, int, int, int]:
+    return status.st_dev, status.st_ino, status.st_mtime_ns, status.st_size
+
+
 class Found(NamedTuple):
     """What was found for a wish.
 
@@ -67,6 +105,7 @@ class Found(NamedTuple):
         coding: content coding of a neighbour that was taken, else empty.
         data: the bytes to send, where they are few; of several parts one behind the other.
         file: where to read them, where they are many; whoever gets it closes it.
+        known: what can be kept of it.
     """
 
     verdict: Verdict
@@ -75,8 +114,11 @@ class Found(NamedTuple):
     coding: str = ""
     data: bytes = b""
     file: BinaryIO | None = None
+    known: Known | None = None
 
 
+# Files that were found, and whose beginning was read, in this process.
+_lately: Final[Lately[Known]] = Lately()
 MISSING: Final = Found(Verdict(404))
 _FORBIDDEN: Final = Found(Verdict(403))
 
@@ -89,6 +131,31 @@ def find_file(path: str, wish: Wish) -> Found:
     Raises:
         OSError: of other kinds than those that are 403 and 404.
     """
+    key = _key_of(path, wish)
+    return _find(path, wish, key, _lately.get(key))
+
+
+def find_lately(path: str, wish: Wish) -> Found | None:
+    """Find a file as `find_file` does, in the event loop, where that does not wait; else None."""
+    key = _key_of(path, wish)
+    known = _lately.get(key)
+    if known is None or hdrs.RANGE in wish.fields:
+        return None  # what lies in the middle of a file may not have been read
+    return _find(path, wish, key, known)
+
+
+def is_lately_found(path: str, wish: Wish) -> bool:
+    """Say whether looking a file up, and the directories above it, does not wait."""
+    return _lately.get(_key_of(path, wish)) is not None and hdrs.RANGE not in wish.fields
+
+
+def _key_of(path: str, wish: Wish) -> tuple[str, str]:
+    """Tell which names are looked at for a wish."""
+    return path, wish.fields.get(hdrs.ACCEPT_ENCODING, "")[:_MOST_TOLD]
+
+
+def _find(path: str, wish: Wish, key: tuple[str, str], known: Known | None) -> Found:
+    """Find a file of which may be known what was found a moment ago, or None."""
     try:
         descriptor, name, coding = _open_best(path, wish)
     except (PermissionError, IsADirectoryError):
@@ -104,16 +171,27 @@ def find_file(path: str, wish: Wish) -> Found:
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode):
             return _FORBIDDEN
-        current = _make_validators(status)
-        verdict = _judge(current, coding, wish)
-        data, count = b"", 0 if wish.is_empty else verdict.count
+        if known is None or not known.is_of(status):
+            current = _make_validators(status)
+            seen = Known(status, current)
+        else:
+            current, seen = known.current, known
+        verdict = _judge(seen, coding, wish)
+        data = b""
+        count = 0 if wish.is_empty else verdict.stop - verdict.start or verdict.count
         if count > _SMALL:
-            _read_ahead(descriptor, verdict.start)
+            if known is None or verdict.start:
+                _read_ahead(descriptor, verdict.start)
             file = FileIO(descriptor)
             file.name = name  # which hosts may want, for it may be handed on
         elif count:
             data = _read_spans(descriptor, verdict)
-        return Found(verdict, current, _guess_type(path), coding, data, file)
+        if known is not None:
+            if seen is not known:
+                _lately.correct(key, seen)
+        elif count and verdict.status == 200:  # read from its beginning, or about to be
+            _lately.note(key, status.st_dev, seen)
+        return Found(verdict, current, _guess_type(path), coding, data, file, seen)
     finally:
         if file is None:
             os.close(descriptor)
@@ -154,14 +232,21 @@ def _open_neighbour(path: str) -> int | None:
     return None
 
 
-def _judge(current: Validators, coding: str, wish: Wish) -> Verdict:
+def _judge(known: Known, coding: str, wish: Wish) -> Verdict:
     """Say what is sent of a file that is there."""
-    if not wish.is_conditional:
-        return Verdict(200, 0, current.size)
-    verdict = judge(wish.method, wish.fields, current, max_ranges=wish.max_ranges)
+    fields = wish.fields
+    if not wish.is_conditional or not (
+        hdrs.IF_NONE_MATCH in fields
+        or hdrs.IF_MODIFIED_SINCE in fields
+        or hdrs.RANGE in fields
+        or hdrs.IF_MATCH in fields
+        or hdrs.IF_UNMODIFIED_SINCE in fields
+    ):
+        return known.whole  # as most ask
+    verdict = judge(wish.method, wish.fields, known.current, max_ranges=wish.max_ranges)
     if coding and verdict.parts:
         # Of several parts it could not be told whether the coding is of each or of all of them.
-        return Verdict(200, 0, current.size)
+        return known.whole
     return verdict
 
 
@@ -201,11 +286,20 @@ def _guess_type(path: str) -> str:
 
     The module's tables are asked each time, since programs edit them.
     """
+    name = path.rpartition("/")[2]
+    stem, dot, ending = name.partition(".")
+    if not dot and "" not in mimetypes.types_map:
+        return _FALLBACK_TYPE
+    if stem and "." not in ending and mimetypes.inited:
+        ending = f".{ending}"
+        media = mimetypes.types_map.get(ending)
+        if media and not (ending in mimetypes.encodings_map or ending in mimetypes.suffix_map):
+            return media  # as what is asked below says of a name so simple
     # The slash keeps a name from being a URL.
-    media, coding = mimetypes.guess_type(f"/{os.path.basename(path)}")
+    guessed, coding = mimetypes.guess_type(f"/{os.path.basename(path)}")
     if coding is not None:
-        media = _CODED_TYPES.get(coding)
-    return media or _FALLBACK_TYPE
+        guessed = _CODED_TYPES.get(coding)
+    return guessed or _FALLBACK_TYPE
 
 
 def read_piece(file: BinaryIO, offset: int, size: int) -> bytes:

@@ -17,7 +17,7 @@ from yarl import URL
 from ..message.disk import run_on_disk
 from ..message.exceptions import HTTPForbidden, HTTPMovedPermanently, HTTPNotFound
 from ..message.files import FileResponse, check_max_ranges, make_wish
-from ..message.lookup import MISSING, Found, Wish, find_file, is_missing
+from ..message.lookup import MISSING, Found, Wish, find_file, is_lately_found, is_missing
 from ..message.request import BaseRequest
 from ..message.response import Response
 from ..message.response_head import LooseHeaders
@@ -113,6 +113,8 @@ class StaticResource(PrefixResource):
     ) -> None:
         super().__init__(prefix, name=name)
         self._directory = _find_directory(directory)
+        # In front of the names of files: those that are asked for by their own names are known so.
+        self._place = os.path.join(self._directory, "")
         self._expect_handler = expect_handler
         self._chunk_size = chunk_size
         self._show_index = show_index
@@ -214,10 +216,12 @@ class StaticResource(PrefixResource):
             None if self._pages.index is None else request.rel_url,
             make_wish(request, 200, self._max_ranges),
         )
+        if is_lately_found(f"{self._place}{asked.filename}", asked.wish):
+            return self._answer(asked)
         response: StreamResponse = await run_on_disk(self._answer, asked)
         return response
 
-    # -- on the disk, in threads
+    # -- on the disk, in threads, unless the system has all of it in its memory
 
     def _answer(self, asked: "_Asked") -> StreamResponse:
         path = self._locate(asked.filename)

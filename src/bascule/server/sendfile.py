@@ -13,6 +13,8 @@ __all__ = ["CannotSend", "FileSender", "descriptor_of", "has_sendfile"]
 _STEP: Final = 1024 * 1024
 # More follows at once: the head leaves in one packet with the first bytes of the file.
 _MORE: Final = getattr(socket, "MSG_MORE", 0)
+# Of sockets that never wait.
+_STREAM: Final = socket.SOCK_STREAM | getattr(socket, "SOCK_NONBLOCK", 0)
 # What systems say of files, or sockets, that sendfile cannot handle.
 _CANNOT: Final = frozenset(
     getattr(errno, name)
@@ -62,10 +64,11 @@ class FileSender:
         left: bytes not sent yet, those of the prefix among them.
     """
 
-    __slots__ = ("_descriptor", "_done", "_file", "_offset", "_prefix", "_start", "left")
+    __slots__ = ("_descriptor", "_done", "_file", "_offset", "_prefix", "_sock", "_start", "left")
 
     def __init__(self, sock: Any, prefix: bytes, file: int, offset: int, count: int) -> None:
         # Any: a socket, or what stands for it in asyncio and uvloop
+        self._sock = sock
         self._descriptor: int = sock.fileno()
         self._prefix = prefix
         self._file = file
@@ -124,26 +127,32 @@ class FileSender:
 
     def _advance(self) -> bool:
         """Send what the socket takes now; give whether that was all there is."""
+        prefix = self._prefix
         try:
-            if self._prefix:
-                sent = _send_more(self._descriptor, self._prefix)
-                self._prefix = self._prefix[sent:]
+            if prefix:
+                # asyncio wraps the socket in one that does not write; uvloop has none.
+                sock = getattr(self._sock, "_sock", None) if self._done is None else None
+                if type(sock) is socket.socket:
+                    sent = sock.send(prefix, _MORE)
+                else:
+                    sent = _send_more(self._descriptor, prefix)
+                self._prefix = prefix[sent:]
                 self.left -= sent
-            return not self._prefix and self._send_piece()
+                if self._prefix:
+                    return False
+            left = self.left
+            sent = os.sendfile(
+                self._descriptor, self._file, self._offset, left if left < _STEP else _STEP
+            )
         except BlockingIOError:
             return False
-
-    def _send_piece(self) -> bool:
-        size = min(self.left, _STEP)
-        try:
-            sent = os.sendfile(self._descriptor, self._file, self._offset, size)
         except OSError as exc:
-            if exc.errno in _CANNOT and self._offset == self._start:
+            if exc.errno in _CANNOT and not self._prefix and self._offset == self._start:
                 raise CannotSend(str(exc)) from exc
             raise
         self._offset += sent
-        self.left -= sent
-        return self.left == 0 or sent == 0  # nothing comes of a file that ends here
+        self.left = left = left - sent
+        return left == 0 or sent == 0  # nothing comes of a file that ends here
 
 
 def _send_more(descriptor: int, data: bytes) -> int:
@@ -152,10 +161,9 @@ def _send_more(descriptor: int, data: bytes) -> int:
     Raises:
         OSError: as `socket.send` does; BlockingIOError when it takes none.
     """
-    sock = socket.SocketType(fileno=descriptor)
+    # Its family does not matter, and the rest is told so that the system need not be asked.
+    sock = socket.SocketType(socket.AF_INET, _STREAM, 0, descriptor)
     try:
-        if socket.getdefaulttimeout() is not None:  # the program's, for sockets that are made
-            sock.settimeout(0)
         return sock.send(data, _MORE)
     finally:
         sock.detach()  # the descriptor stays the transport's

@@ -42,6 +42,15 @@ class _State(Enum):
 
 # Bytes of a piece below which a view of it would take more memory than a copy.
 _LEAST_VIEW = 1024
+
+
+def _cut(data: bytes, start: int, stop: int) -> bytes | memoryview:
+    """Cut a piece out; see `ChunkDecoder.feed`."""
+    if stop - start < _LEAST_VIEW or not start:
+        return data[start:stop]
+    return memoryview(data)[start:stop]
+
+
 # Members by names of the module: to look one up in its class costs ten times as much (Python 3.11).
 _SIZE = _State.SIZE
 _DATA = _State.DATA
@@ -94,36 +103,68 @@ class ChunkDecoder:
         """
         pieces: list[bytes | memoryview] = []
         ends: list[int] = []
-        view = memoryview(data)
         position, size, given = 0, len(data), 0
         while position < size and self._state is not _DONE:
             if self._state is _DATA:
-                step = min(self._left, size - position)
-                if step < _LEAST_VIEW:
-                    pieces.append(data[position : position + step])
-                else:
-                    pieces.append(data if step == size else view[position : position + step])
+                if position + self._left < size:
+                    position, given = self._take_chunks(data, position, given, pieces, ends)
+                    continue
+                step = size - position
+                pieces.append(_cut(data, position, size))
                 given += step
-                position += step
+                position = size
                 self._left -= step
                 if not self._left:
                     ends.append(given)
                     self._state = _DATA_END
-                    position = self._take_plain_line(data, position)
             else:
                 position = self._take_line(data, position)
         return pieces, ends, data[position:] if self._state is _DONE else b""
 
-    def _take_plain_line(self, data: bytes, position: int) -> int:
-        """Take the end of a chunk and the line of the next one in one step, where both are there
-        and nothing is said in it but the size; give the position behind what was taken."""
-        match = _NEXT_LINE.match(data, position)
-        if match is None or self._limits.max_chunk_line < _LONGEST_SIZE:
-            return position
-        left = self._left = int(match[1], 16)
-        self._state = _DATA if left else _TRAILERS
-        self._extensions = max(0, self._extensions - left)
-        return match.end()
+    def _take_chunks(
+        self,
+        data: bytes,
+        position: int,
+        given: int,
+        pieces: list[bytes | memoryview],
+        ends: list[int],
+    ) -> tuple[int, int]:
+        """Take what is left of a chunk that ends in `data`, and those behind it that do, as long as
+        nothing is said in the lines between them but the size.
+
+        Returns:
+            the position behind what was taken, and how much was given in all.
+        """
+        left, size, begun = self._left, len(data), 0
+        view = memoryview(data)
+        is_bounded = self._limits.max_chunk_line < _LONGEST_SIZE
+        line, same = b"", 0
+        self._state = _DATA_END
+        while (stop := position + left) < size:
+            pieces.append(data[position:stop] if left < _LEAST_VIEW else view[position:stop])
+            given += left
+            ends.append(given)
+            position = stop
+            if line and data.startswith(line, position):  # as most are: like the one before
+                left = same
+                position += len(line)
+            else:
+                match = None if is_bounded else _NEXT_LINE.match(data, position)
+                if match is None:
+                    left = 0
+                    break
+                line, left = match[0], int(match[1], 16)
+                same = left
+                position += len(line)
+                if not left:
+                    self._state = _TRAILERS
+                    break
+            begun += left
+        else:
+            self._state = _DATA
+        self._left = left
+        self._extensions = max(0, self._extensions - begun)
+        return position, given
 
     def _take_line(self, data: bytes, position: int) -> int:
         """Gather a line and act on it; give the position behind what was taken."""
