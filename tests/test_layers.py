@@ -416,6 +416,7 @@ _FOREIGN = [
 _COSTLY = {
     "asgiref.sync",
     "bascule.asgi.guest",
+    "bascule.asgi.guest_http",
     "bascule.asgi.host",
     "bascule.message.eventsource",
     "bascule.message.forms",

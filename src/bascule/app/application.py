@@ -32,7 +32,7 @@ from .protocol import Server
 from .signals import CleanupContext, FrozenList, Signal, run_all
 
 if TYPE_CHECKING:
-    from ..asgi.guest import Receive, Send
+    from ..asgi.guest_call import Receive, Send
     from ..asgi.rsgi_scope import RsgiScope
     from ..asgi.scope import Scope
     from ..routing.tables import AbstractRouteDef
@@ -52,7 +52,9 @@ _DEBUG = sys.flags.dev_mode or (
     not sys.flags.ignore_environment and bool(os.environ.get("PYTHONASYNCIODEBUG"))
 )
 # Public names of applications and requests that are there to be set.
-_SETTABLE = frozenset({"client_max_size", "exception_handlers", "limit_streams", "logger"})
+_SETTABLE = frozenset(
+    {"client_max_size", "exception_handlers", "limit_streams", "logger", "max_inflation"}
+)
 
 
 class Request(BaseRequest):

@@ -1,11 +1,13 @@
 """Calls of a host, over ASGI or granian's RSGI, answered by a native application."""
 
 import logging
-from collections.abc import Coroutine, Mapping
+from asyncio import get_running_loop
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from functools import partial
 from typing import Any, Protocol
 
-from ..asgi.guest import Receive, Send, Serve, serve_http
+from ..asgi.guest_call import Receive, Send
+from ..asgi.guest_http import serve_http
 from ..asgi.guest_socket import serve_websocket
 from ..asgi.lifespan import serve_lifespan
 from ..asgi.rsgi import serve_rsgi_http
@@ -20,7 +22,8 @@ from .life import Life, Living
 __all__ = ["AsgiCalls", "Callee"]
 
 _ACCESS_LOG_NAMES = ("access_log_class", "access_log_format")
-_SERVE: dict[str, Serve] = {"http": serve_http, "websocket": serve_websocket}
+_Serve = Callable[[Mapping[str, Any], Receive, Send, Responder], Awaitable[None]]
+_SERVE: dict[str, _Serve] = {"http": serve_http, "websocket": serve_websocket}
 
 
 class Callee(Handler, Living, Protocol):
@@ -56,14 +59,16 @@ class AsgiCalls:
             RuntimeError: the scope is of another type.
         """
         life = self._life
+        loop = life._up_in
         if (
             scope["type"] == "http"
             and self._handling is not None
-            and life.is_running
-            and not life.has_context
+            and loop is not None
+            and loop is get_running_loop()
+            and not life._set_at_start
             and (scope.get("root_path") or "") == root_path.get()
         ):
-            return serve_http(scope, receive, send, self._handling)
+            return serve_http(scope, receive, send, self._handling, loop)
         return self._answer(scope, receive, send)
 
     async def _answer(self, scope: Mapping[str, Any], receive: Receive, send: Send) -> None:
@@ -77,7 +82,7 @@ class AsgiCalls:
             raise RuntimeError(f"ASGI scope type {kind!r} is not supported")
 
     async def _serve(
-        self, serve: Serve, scope: Mapping[str, Any], receive: Receive, send: Send
+        self, serve: _Serve, scope: Mapping[str, Any], receive: Receive, send: Send
     ) -> None:
         if not self._life.is_running and (failing := await self._start_late()):
             await serve(scope, receive, send, failing)
@@ -95,13 +100,27 @@ class AsgiCalls:
         finally:
             root_path.reset(token)
 
-    async def answer_rsgi(self, scope: RsgiScope, protocol: Any) -> None:
-        """Answer one call of granian over RSGI, ``http`` or ``ws``.
+    def answer_rsgi(self, scope: RsgiScope, protocol: Any) -> Coroutine[Any, Any, None]:
+        """Answer one call of granian over RSGI, ``http`` or ``ws``, when awaited.
 
         Args:
             scope: of the call.
             protocol: of the call; Any: its kind is told by the scope.
         """
+        life = self._life
+        loop = life._up_in
+        if (
+            scope.proto == "http"
+            and self._handling is not None
+            and loop is not None
+            and loop is get_running_loop()
+            and not life._set_at_start
+        ):
+            return serve_rsgi_http(scope, protocol, self._handling, loop)
+        return self._answer_rsgi(scope, protocol)
+
+    async def _answer_rsgi(self, scope: RsgiScope, protocol: Any) -> None:
+        """Answer a call that is not the usual one."""
         serve: Any = serve_rsgi_websocket if scope.proto == "ws" else serve_rsgi_http
         if not self._life.is_running and (failing := await self._start_late()):
             await serve(scope, protocol, failing)

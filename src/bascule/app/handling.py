@@ -122,7 +122,12 @@ class Handling:
                         if left is None:
                             return response
                         if left is not False:
-                            return await self._finish(request, response, exchange, left)
+                            try:
+                                await left
+                            except Exception as exc:
+                                left = _fail(exc)
+                                return await self._finish(request, response, exchange, left)
+                            return response
                     elif response._is_sent_whole(exchange):
                         whole = response._send_whole(request, exchange)
                         return await self._finish(request, response, exchange, whole)
@@ -297,6 +302,11 @@ class Handling:
             await page.write_eof()
         except ClientConnectionResetError as exc:
             exchange.abort(exc)
+
+
+async def _fail(exc: Exception) -> None:
+    """Raise an error where it is awaited."""
+    raise exc
 
 
 def _warn_about_returned() -> None:

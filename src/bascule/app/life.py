@@ -144,11 +144,6 @@ class Life:
             and self._ending.is_set()
         )
 
-    @property
-    def has_context(self) -> bool:
-        """Whether start-up has set variables, for `enter_context`."""
-        return bool(self._set_at_start)
-
     def enter_context(self) -> None:
         """Give the running context the variables that start-up set and that it lacks."""
         if not self._set_at_start:

@@ -37,27 +37,47 @@ AnswerStart = tuple[int, list[tuple[str, str]]]
 # A head as bytes: status line, field lines, and the Content-Length among them, if there is one.
 Block = tuple[bytes, bytes, int | None]
 
-_LINES = re.compile(rb"(?:" + re.sub(rb"\?P<\w+>", rb"?:", FIELD_LINE) + rb")*+")
+_LINE = re.sub(rb"\?P<\w+>", rb"?:", FIELD_LINE)
+_LINES = re.compile(rb"(?:" + _LINE + rb")*+")
 _LENGTH = re.compile(rb"[0-9]{1,18}")
 # Fields that say how an answer goes on, or that servers put in.
 _SPECIAL = frozenset({b"transfer-encoding", b"connection", b"date", b"server"})
 _NAME = re.compile(TOKEN)
+# Fields whose values are few in a program, and no secret: their lines are kept.
+_STEADY = frozenset(
+    {
+        b"cache-control",
+        b"content-encoding",
+        b"content-type",
+        b"referrer-policy",
+        b"strict-transport-security",
+        b"vary",
+        b"x-content-type-options",
+        b"x-frame-options",
+    }
+)
 _status_lines: dict[int, bytes] = {}
 _kinds: dict[bytes, "_Kind"] = {}
 _MAX_KINDS = 1024
 _MAX_NAME_SIZE = 64
+# Lines of fields, checked, by name and value.
+_known_lines: dict[tuple[bytes, bytes], bytes] = {}
+_MAX_KNOWN_LINES = 1024
+_MAX_LINE_SIZE = 128
 
 
 class _Kind(Enum):
     """What a field of an answer says."""
 
     PLAIN = "nothing that concerns a server"
+    STEADY = "such a thing, again and again"
     LENGTH = "the length of the body"
     SPECIAL = "how the answer goes on, or what a server puts in"
 
 
 # By names of the module: to look a member up in its class costs ten times as much (Python 3.11).
-_PLAIN, _SPECIAL_KIND = _Kind.PLAIN, _Kind.SPECIAL
+_PLAIN, _STEADY_KIND = _Kind.PLAIN, _Kind.STEADY
+_LENGTH_KIND, _SPECIAL_KIND = _Kind.LENGTH, _Kind.SPECIAL
 
 
 class HalfClosed(dict[str, Any]):
@@ -113,25 +133,51 @@ def dump_block(message: Mapping[str, Any]) -> Block | None:
     if type(status) is not int:
         return None
     line = _status_lines.get(status) or _learn_status(status)
-    length, count = None, 0
-    lines = b""
     headers = message.get("headers") or ()
-    if not isinstance(headers, list | tuple):
-        return None  # it may give them once only
-    for name, value in headers:
+    if not line or not isinstance(headers, (list, tuple)):
+        return None  # what is no sequence may give them once only
+    length = None
+    lines = b""
+    is_checked = True
+    for pair in headers:
+        try:
+            known = _known_lines.get(pair)
+        except TypeError:  # it is a list, as some frameworks have it
+            known = None
+        if known is not None:
+            lines += known
+            continue
+        name, value = pair
         if type(name) is not bytes or type(value) is not bytes:
             return None
         kind = _kinds.get(name) or _learn_name(name)
-        if kind is not _PLAIN:
-            if kind is _SPECIAL_KIND or length is not None or _LENGTH.fullmatch(value) is None:
+        if kind is _LENGTH_KIND:
+            if length is not None or _LENGTH.fullmatch(value) is None:
                 return None
             length = int(value)
-        lines += name + b": " + value + b"\r\n"
-        count += 1
-    # A line break in a name or a value would make more lines of them.
-    if not line or _LINES.fullmatch(lines) is None or lines.count(b"\n") != count:
-        return None
-    return line, lines, length
+        elif kind is _SPECIAL_KIND:
+            return None
+        else:
+            is_checked = False
+            if kind is _STEADY_KIND:
+                _learn_line(name, value)
+        lines += b"%b: %b\r\n" % (name, value)
+    if is_checked or _are_lines(lines, len(headers)):
+        return line, lines, length
+    return None
+
+
+def _are_lines(lines: bytes, count: int) -> bool:
+    """Say whether it is so many field lines: a line break in a name or a value would make more."""
+    return _LINES.fullmatch(lines) is not None and lines.count(b"\n") == count
+
+
+def _learn_line(name: bytes, value: bytes) -> None:
+    """Remember the line of a field; those that come first, unless they are long or malformed."""
+    line = b"%b: %b\r\n" % (name, value)
+    is_short = len(line) <= _MAX_LINE_SIZE
+    if is_short and len(_known_lines) < _MAX_KNOWN_LINES and _are_lines(line, 1):
+        _known_lines[name, value] = line
 
 
 def _learn_name(name: bytes) -> _Kind:
@@ -142,7 +188,7 @@ def _learn_name(name: bytes) -> _Kind:
     elif low in _SPECIAL or _NAME.fullmatch(name) is None:
         kind = _Kind.SPECIAL  # one that is no name is told of where such answers are sent
     else:
-        kind = _Kind.PLAIN
+        kind = _STEADY_KIND if low in _STEADY else _PLAIN
     if len(_kinds) < _MAX_KINDS and len(name) <= _MAX_NAME_SIZE:
         _kinds[name] = kind
     return kind

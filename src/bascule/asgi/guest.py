@@ -1,8 +1,8 @@
 """Our application as a guest of an ASGI host: an exchange over its scope, receive and send."""
 
 import asyncio
-import logging
-from collections.abc import Awaitable, Callable, Mapping
+from asyncio import current_task
+from collections.abc import Awaitable, Mapping
 from time import monotonic
 from typing import Any
 
@@ -13,15 +13,14 @@ from ..exchange import (
     Event,
     Exchange,
     Fields,
-    Head,
-    Responder,
     State,
-    fail,
 )
 from ..streams import EMPTY_PAYLOAD, StreamReader
 from ..wire.framing import BodyFraming, has_field
+from ..wire.grammar import HttpVersion11
+from .guest_call import HostCall, Receive, Send, encode_fields
 from .guest_files import PATHSEND, find_offers, make_file_message
-from .scope import fact_of_scope, read_scope
+from .scope import ScopeHead
 
 __all__ = [
     "BODILESS",
@@ -29,36 +28,23 @@ __all__ = [
     "DRAIN_TIME",
     "HOP_BY_HOP",
     "GuestExchange",
-    "HostCall",
-    "Receive",
-    "Send",
-    "Serve",
-    "contain",
     "has_short_rest",
-    "serve_http",
 ]
 
-_logger = logging.getLogger("bascule.asgi")
-
-# Any: messages are dicts whose values the specification types one by one.
-Receive = Callable[[], Awaitable[Any]]
-Send = Callable[[Any], Awaitable[None]]
-Serve = Callable[[Mapping[str, Any], Receive, Send, Responder], Awaitable[None]]
-
-# Extensions that a host may offer, and their messages.
-_EARLY_HINT = "http.response.early_hint"
+# An extension that a host may offer, and its message.
 _TRAILERS = "http.response.trailers"
 # Methods whose requests have no body, but for odd ones (RFC 9110 section 9.3).
 BODILESS = frozenset({"GET", "HEAD", "DELETE", "OPTIONS", "TRACE"})
 # Messages that are asked for behind a body until one tells of the client's leaving.
 _MOST_LEFT_OVER = 4
-# Bytes of an answer that some hosts do not take at once: HTTP/2's first window.
-_WINDOW = 65535
+# Bytes of a body that wait for the end of a step of the loop at most.
+_PENDING_SIZE = 64 * 1024
+# Shared by all that have no such piece; never changed.
+_NONE: list[bytes] = []
 # Bytes of a request that are thrown away behind its answer, and seconds in which they, or the end
 # of a request without a body, come.
 DRAIN_SIZE = 64 * 1024
 DRAIN_TIME = 1.0
-# Fields that belong to a connection, which is the host's (RFC 9110 section 7.6.1).
 # Content-Type fields as messages have them, of the first so many types.
 _typed: dict[str, tuple[bytes, bytes]] = {}
 _MAX_TYPES = 256
@@ -66,150 +52,11 @@ _MAX_TYPE_SIZE = 100
 # Names of fields as messages have them, of the first so many.
 _named: dict[str, bytes] = {}
 _MAX_NAMES = 1024
+# Fields that belong to a connection, which is the host's (RFC 9110 section 7.6.1).
 HOP_BY_HOP = frozenset({"transfer-encoding", "keep-alive", "upgrade", "proxy-connection", "te"})
 _HOST_FIELDS = frozenset({name.encode("ascii") for name in HOP_BY_HOP} | {b"connection"})
 # Members of an enum are slow to come by.
-_OPEN, _ENDED, _GONE = State.OPEN, State.ENDED, State.GONE
-
-
-async def serve_http(
-    scope: Mapping[str, Any], receive: Receive, send: Send, responder: Responder
-) -> None:
-    """Answer one ``http`` call of a host, in the host's own task.
-
-    Raises:
-        Exception: what aborted the answer after its head had left, so that the host cuts it; or
-            what the host is to be told of behind an answer.
-    """
-    if scope.get("http_version", "1.1")[0] == "1":
-        exchange = GuestExchange(scope, receive, send)
-    else:
-        exchange = _StreamExchange(scope, receive, send)
-        await exchange.look_for_body()
-    try:
-        try:
-            await responder(exchange)
-        except (Exception, asyncio.CancelledError, GeneratorExit):
-            raise
-        except BaseException as exc:
-            await _keep_from_host(exc, exchange)
-        if exchange._state is not _ENDED and exchange._state is not _GONE:
-            exchange.abort(RuntimeError("The responder left without an answer"))
-    except ClientConnectionResetError:
-        if not exchange.gone:
-            raise
-    finally:
-        if exchange._watcher is not None or exchange._pushing is not None:
-            await exchange.settle()
-    if exchange.aborted is not None:
-        raise exchange.aborted
-
-
-async def contain(responder: Responder, exchange: Exchange) -> None:
-    """Let a responder answer; what would end the host, such as SystemExit, ends in the log.
-
-    asyncio lets SystemExit and KeyboardInterrupt out of the event loop, and with them go all other
-    requests of the host; few hosts catch them, or groups that hold them.
-
-    Raises:
-        Exception: what the responder raises; also its cancellation, and that it is closed.
-    """
-    try:
-        await responder(exchange)
-    except (Exception, asyncio.CancelledError, GeneratorExit):
-        raise
-    except BaseException as exc:
-        await _keep_from_host(exc, exchange)
-
-
-async def _keep_from_host(exc: BaseException, exchange: Exchange) -> None:
-    _logger.exception("%s from a request kept from the host", type(exc).__name__)
-    cause = RuntimeError(f"The handler has raised {type(exc).__name__}")
-    cause.__cause__ = exc
-    await fail(exchange, cause)
-
-
-class HostCall(Exchange):
-    """A call of an ASGI host, of either kind: what it tells, and what is said to it.
-
-    Args:
-        scope: of the call; never changed.
-        body: of the request.
-        receive: of the call.
-        send: of the call.
-    """
-
-    __slots__ = ("_receive", "_scope", "_send", "_senders")
-
-    def __init__(
-        self, scope: Mapping[str, Any], head: Head, body: StreamReader, receive: Receive, send: Send
-    ) -> None:
-        super().__init__(head, body)
-        self._scope = scope
-        self._receive = receive
-        self._send = send
-        # Tasks whose sending ends when the client leaves.
-        self._senders: set[asyncio.Task[Any]] | None = None
-
-    def extra(self, name: str, default: Any = None) -> Any:
-        """Give what the scope tells of the connection: ``peername``, ``sockname``, ``scope``."""
-        return fact_of_scope(self._scope, name, default)
-
-    def _is_offered(self, extension: str) -> bool:
-        """Whether the host has an extension."""
-        return extension in (self._scope.get("extensions") or ())
-
-    async def _emit_inform(self, status: int, fields: list[tuple[str, str]]) -> None:
-        """Send the links of early hints, if the host takes them; the rest is its own business."""
-        if status != 103 or not self._is_offered(_EARLY_HINT):
-            return
-        links = [value for name, value in _encode(fields) if name == b"link"]
-        if links:
-            await self._pass_on({"type": _EARLY_HINT, "links": links})
-
-    async def _pass_on(self, message: dict[str, Any]) -> None:
-        """Send a message.
-
-        Raises:
-            ClientConnectionResetError: the host says that the client has left.
-        """
-        try:
-            await self._send(message)
-        except OSError as exc:
-            self._client_left(exc)
-            raise ClientConnectionResetError("Cannot write to closing transport") from exc
-
-    async def _pass_on_while_there(self, message: dict[str, Any]) -> None:
-        """Send a message, but give up once the client is known to have left: hypercorn comes not
-        back from sending more than an HTTP/2 window to one that has.
-
-        Raises:
-            ClientConnectionResetError: it has left.
-        """
-        task = asyncio.current_task()
-        assert task is not None  # this is a coroutine
-        if self._senders is None:
-            self._senders = set()
-        self._senders.add(task)
-        before = task.cancelling()
-        try:
-            await self._pass_on(message)
-        except asyncio.CancelledError as exc:
-            # As asyncio.timeout does it: somebody else may have cancelled the task, too.
-            if task in self._senders or task.uncancel() > before:
-                raise
-            raise ClientConnectionResetError("Cannot write to closing transport") from exc
-        finally:
-            self._senders.discard(task)
-
-    def _client_left(self, exc: BaseException | None) -> None:
-        cause = ClientConnectionResetError("Connection lost")
-        cause.__cause__ = exc
-        self.leave(cause)
-        if self._senders:
-            senders, self._senders = self._senders - {asyncio.current_task()}, set()
-            for task in senders:
-                task.cancel()
+_OPEN, _STARTED, _ENDED = State.OPEN, State.STARTED, State.ENDED
 
 
 class GuestExchange(HostCall):
@@ -226,20 +73,29 @@ class GuestExchange(HostCall):
     __slots__ = (
         "_is_passed_on",
         "_is_pulling",
+        "_is_stepping",
         "_is_watched",
         "_owes_trailers",
+        "_pending",
+        "_pending_size",
         "_pushing",
         "_watcher",
         "aborted",
     )
 
-    def __init__(self, scope: Mapping[str, Any], receive: Receive, send: Send) -> None:
-        head, has_body = read_scope(scope)
+    def __init__(
+        self,
+        scope: Mapping[str, Any],
+        receive: Receive,
+        send: Send,
+        loop: asyncio.AbstractEventLoop | None = None,
+    ) -> None:
+        head = ScopeHead(scope)
         # All that the classes above set is set here: three calls less for each request. A test
         # holds this to what they say.
         self.head = head
         self.goes_on = head.keep_alive
-        self.task = asyncio.current_task()
+        self.task = current_task(loop)
         self._gone = self._stopping = None
         self.status = self.bytes_sent = 0
         self.started_at = monotonic()
@@ -251,7 +107,7 @@ class GuestExchange(HostCall):
         self._send = send
         self._senders = None
         self.body: StreamReader = EMPTY_PAYLOAD
-        if has_body or head.version >= (2, 0):
+        if head.announces_body or (head.version is not HttpVersion11 and head.version >= (2, 0)):
             self.body = StreamReader(source=self)
         self._pushing: asyncio.Task[None] | None = None
         self._watcher: asyncio.Task[None] | None = None
@@ -261,13 +117,18 @@ class GuestExchange(HostCall):
         self._owes_trailers = False
         # The host has got the path of a file, with which the answer is whole.
         self._is_passed_on = False
+        # Pieces of the body that wait for the end of this step of the loop, and whether that will
+        # be told of.
+        self._pending = _NONE
+        self._pending_size = 0
+        self._is_stepping = False
         self.aborted: BaseException | None = None
 
     def answer_plain(
         self, status: int, reason: str, content_type: str | None, body: bytes
     ) -> Awaitable[None] | None:
         """Send head and body as the two messages that they are."""
-        if self.body is not EMPTY_PAYLOAD or self.head.method == "HEAD":
+        if not self.body._eof or self._watcher is not None or self.head.method == "HEAD":
             return super().answer_plain(status, reason, content_type, body)
         length = (b"content-length", b"%d" % len(body))
         if content_type is not None:
@@ -283,7 +144,7 @@ class GuestExchange(HostCall):
         self, status: int, reason: str, fields: list[tuple[str, str]], body: bytes
     ) -> Awaitable[None] | None:
         """Send them likewise."""
-        if self.body is not EMPTY_PAYLOAD or self.head.method == "HEAD":
+        if not self.body._eof or self._watcher is not None or self.head.method == "HEAD":
             return super().answer_listed(status, reason, fields, body)
         headers = []
         for name, value in fields:
@@ -314,6 +175,57 @@ class GuestExchange(HostCall):
             self.abort(RuntimeError("Sending to the host was cancelled"))
             raise
         self.bytes_sent += len(body)
+
+    # -- pieces that leave together
+
+    def take(self, data: bytes) -> Awaitable[None] | None:
+        """Take a piece of the body. The first in a step of the loop is sent at once; those behind
+        it leave together: by the end of the step, at 64 KiB, or with what is sent next.
+
+        Returns:
+            what is to be awaited; None when there is nothing to wait for.
+        """
+        if not self._is_stepping:
+            self._is_stepping = True
+            asyncio.get_running_loop().call_soon(self._end_step)
+            return self.write(data)
+        if (
+            self._state is not _STARTED
+            or self._remaining is not None
+            or self._bodiless
+            or self._pushing is not None
+            or not data
+        ):
+            return self.write(data)
+        if self._pending is _NONE:
+            self._pending = []
+        self._pending.append(data)
+        self._pending_size += len(data)
+        if self._pending_size < _PENDING_SIZE:
+            return None
+        return self._emit(None, b"", False, ())
+
+    def _take_pending(self) -> bytes:
+        pending, self._pending, self._pending_size = self._pending, _NONE, 0
+        return b"".join(pending)
+
+    def _end_step(self) -> None:
+        """Send what was taken in this step of the loop, from a task: sending may have to wait."""
+        self._is_stepping = False
+        if self._pending and self._state is _STARTED:
+            self._pushing = asyncio.get_running_loop().create_task(
+                self._emit_pending(), name="bascule-push"
+            )
+
+    async def _emit_pending(self) -> None:
+        data = self._take_pending()
+        try:
+            await self._pass_on_while_there(
+                {"type": "http.response.body", "body": data, "more_body": True}
+            )
+        except ClientConnectionResetError:
+            return  # the next write of the handler says so
+        self.bytes_sent += len(data)
 
     # -- the body's source
 
@@ -370,6 +282,8 @@ class GuestExchange(HostCall):
             return
         if self._pushing is not None:
             await self._wait_for_push(self._pushing)
+        if self._pending:
+            data = self._take_pending() + data
         if end and self.body is not EMPTY_PAYLOAD and not self._is_pulling and has_short_rest(self):
             await self._emit(head, data, False, ())
             await self._drain()
@@ -386,7 +300,7 @@ class GuestExchange(HostCall):
                 )
             if end and self._owes_trailers:
                 await self._pass_on(
-                    {"type": _TRAILERS, "headers": _encode(trailers), "more_trailers": False}
+                    {"type": _TRAILERS, "headers": encode_fields(trailers), "more_trailers": False}
                 )
         except asyncio.CancelledError:
             # Whether the host has the message is not known: nothing can follow it.
@@ -402,7 +316,9 @@ class GuestExchange(HostCall):
     ) -> int | None:
         message = self._make_file_message(head, file, offset, count)
         assert message is not None  # or `_can_send` would have said so
-        if self._pushing is not None:
+        if self._pending:
+            await self._emit(None, b"", False, ())
+        elif self._pushing is not None:
             await self._wait_for_push(self._pushing)
         if head is not None:
             await self._pass_on(self._make_start(head))
@@ -452,6 +368,11 @@ class GuestExchange(HostCall):
         except ClientConnectionResetError:
             pass  # the next write of the handler says so
 
+    def leave(self, cause: BaseException) -> None:
+        """Take note that the client has left: what waits to be sent is for nobody."""
+        self._pending = _NONE
+        super().leave(cause)
+
     def _cut(self, cause: BaseException) -> None:
         if self.aborted is None and not isinstance(cause, ClientConnectionResetError):
             self.aborted = cause
@@ -498,38 +419,6 @@ class GuestExchange(HostCall):
                 raise result
 
 
-class _StreamExchange(GuestExchange):
-    """One ``http`` call over a stream of HTTP/2 or 3, where a body need not be announced."""
-
-    __slots__ = ()
-
-    async def look_for_body(self) -> None:
-        """Ask the host whether there is a body, where there should be none.
-
-        Nothing is asked where the client waits for a 100, which the host would send for it.
-        """
-        fields = self.head.fields
-        length = fields.get("Content-Length", "0" if self.head.method in BODILESS else None)
-        if length == "0" and "Expect" not in fields:
-            try:
-                async with asyncio.timeout(DRAIN_TIME):
-                    # The end may be a message of its own.
-                    while not (self.body.is_eof() or self.body.total_bytes or self.gone):
-                        await self._pull()
-            except TimeoutError:
-                return  # the client holds its end back, and may say something yet
-            if self.body.is_eof() and not self.body.total_bytes:
-                self.body = EMPTY_PAYLOAD
-
-    async def _emit(
-        self, head: AnswerHead | None, data: Bytes, end: bool, trailers: Fields
-    ) -> None:
-        """Send as ever, but listen for the client's leaving where the host may have to wait."""
-        if len(data) > _WINDOW:
-            self._watch()
-        await super()._emit(head, data, end, trailers)
-
-
 def _learn_type(content_type: str) -> tuple[bytes, bytes]:
     """Write a Content-Type as messages have it, and remember that of the frequent ones."""
     pair = (b"content-type", content_type.encode("utf-8", "surrogateescape"))
@@ -572,11 +461,3 @@ def _start_message(head: AnswerHead, is_http1: bool) -> dict[str, Any]:
             continue
         headers.append((low.encode("ascii"), value.encode("utf-8", "surrogateescape")))
     return {"type": "http.response.start", "status": head.status, "headers": headers}
-
-
-def _encode(fields: Fields) -> list[tuple[bytes, bytes]]:
-    """Write fields as messages have them."""
-    return [
-        (name.lower().encode("ascii"), value.encode("utf-8", "surrogateescape"))
-        for name, value in fields
-    ]

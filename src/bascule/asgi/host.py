@@ -1,7 +1,8 @@
 """A host for others' ASGI applications: their scope, receive and send over an exchange."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Coroutine, Generator, Mapping
+from types import CoroutineType, coroutine
 from typing import Any, Final
 
 from ..exchange import ClientConnectionResetError, Exchange, State, fail
@@ -46,13 +47,17 @@ class Host:
         connection is cut, so that the client can tell. An OSError that `send` raised since the
         client had left is no error.
         """
-        if exchange.asks_for_websocket:
+        if not exchange.head.is_plain and exchange.asks_for_websocket:
             await self._serve_socket(exchange)
             return
         call = HttpCall(exchange, self._logger)
         scope = self._make_scope(exchange)
         try:
-            await self._application(scope, call.receive, call.send)
+            steps = self._application(scope, call.receive, call.send)
+            if type(steps) is CoroutineType:
+                await _run(steps, call)
+            else:
+                await steps
         except ClientConnectionResetError:
             return
         except Exception as exc:
@@ -96,3 +101,28 @@ class Host:
         head = exchange.head
         tls = describe_tls(exchange) if head.scheme == "https" else None
         return scope_of_head(head, client=client, server=server, state=self._state, tls=tls)
+
+
+# Any: what a coroutine yields is between it and the event loop.
+@coroutine
+def _run(steps: Coroutine[Any, Any, None], call: HttpCall) -> Generator[Any, Any, None]:
+    """Run an application as ``await`` does, and tell its call of each wait: what the call has held
+    back leaves then. A callback of the event loop would cost each request a poll for input."""
+    call.is_running = True
+    try:
+        waited = steps.send(None)
+        while True:
+            call.pause()
+            try:
+                given = yield waited
+            except GeneratorExit:
+                steps.close()
+                raise
+            except BaseException as exc:  # a cancellation is the application's
+                call.is_running = True
+                waited = steps.throw(exc)
+            else:
+                call.is_running = True
+                waited = steps.send(given)
+    except StopIteration:
+        return

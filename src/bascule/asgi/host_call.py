@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from enum import Enum
 from typing import Any, Final, Literal
 
@@ -30,6 +30,8 @@ __all__ = ["HttpCall"]
 # Seconds that a stream gets to end by itself when the server stops, before its application is told
 # that the client has left: frameworks cancel what they are at then.
 _STREAM_GRACE: Final = 1.0
+# Pieces of so many bytes gain nothing by leaving with others, and are not copied for that.
+_LARGE: Final = 64 * 1024
 # No answer can be sent any more.
 _AT_END: Final = (State.ENDED, State.SWITCHED, State.GONE)
 # Members by names of the module: to look one up in its class costs ten times as much (Python 3.11).
@@ -91,6 +93,10 @@ class HttpCall:
     _returned = False
     # A piece of the body was sent that is not the last one.
     _streams = False
+    # Takes further pieces, where nothing else is to be thought of.
+    _take: Callable[[bytes], Awaitable[None] | None] | None = None
+    # The application runs now, and `pause` will be called when it waits for something.
+    is_running = False
     _goodbye: asyncio.TimerHandle | None = None
     # The server stops, and the application hears of it only by an error of `send`.
     _refuses = False
@@ -138,8 +144,12 @@ class HttpCall:
         to one of them."""
         while self._is_reading:
             await self._wait_for_turn()
-        if not self._body_ended and self._exchange.state is not _ENDED:
+        if not self._body_ended and self._exchange._state is not _ENDED:
             body = self._body
+            whole = body.take_whole(0)
+            if whole is not None:
+                self._body_ended = True
+                return {"type": "http.request", "body": whole, "more_body": False}
             self._is_reading = True
             try:
                 data = await body.readany()
@@ -191,12 +201,24 @@ class HttpCall:
             RuntimeError: a message out of order.
         """
         kind = message["type"]
-        if self._held is not None:
+        if self._take is not None:
+            data = message.get("body")
+            if (
+                kind == "http.response.body"
+                and message.get("more_body")
+                and type(data) is bytes
+                and len(data) < _LARGE
+            ):
+                left = self._take(data)
+                if left is not None:
+                    await left
+                return
+        elif self._held is not None:
             if kind == "http.response.body" and not message.get("more_body"):
-                left = self._send_held(message)
-                if left is not False:
-                    if left is not None:
-                        await left
+                rest = self._send_held(message)
+                if rest is not False:
+                    if rest is not None:
+                        await rest
                     return
             self._release()
         elif kind == "http.response.start" and self._hold(message):
@@ -214,7 +236,8 @@ class HttpCall:
 
     def _hold(self, message: Mapping[str, Any]) -> bool:
         """Keep the head of an answer until its body comes, which most have in one piece and at
-        once; say whether it was. The end of this step of the event loop ends it, too.
+        once; say whether it was. It is kept until the application waits for something, or to the
+        end of this step of the event loop.
 
         Raises:
             TypeError: as of `read_start`.
@@ -230,8 +253,18 @@ class HttpCall:
         if block is None:
             return False
         self._held = message, block
-        self._exchange.at_step_end(self._release_late)
+        if not self.is_running:
+            self._exchange.at_step_end(self._release_late)
         return True
+
+    def pause(self) -> None:
+        """The application waits for something."""
+        self.is_running = False
+        if self._held is not None:
+            try:
+                self._release_late()
+            except Exception:  # it is none of the application's, which must go on
+                self._logger.exception("Error in an answer")
 
     def _release_late(self) -> None:
         """Begin the answer whose body has not come in the same step of the event loop."""
@@ -250,7 +283,8 @@ class HttpCall:
         left = self._exchange.answer_block(line, lines, body)
         if left is not False:
             self._held = None
-            self._finish()
+            if self._over is not None:
+                self._over.set()
         return left
 
     def _release(self) -> None:
@@ -278,10 +312,14 @@ class HttpCall:
             if self._refuses or not self._streams:
                 self._check_stream()
             await self._exchange.write(data)
+            if not self._refuses:
+                self._take = getattr(self._exchange, "take", None)
         elif self._end is _End.BODY:
+            self._take = None
             await self._exchange.write_eof(data)
             self._finish()
         else:
+            self._take = None
             self._end = _End.NOTHING_BUT_TRAILERS
             await self._exchange.write(data)
 
@@ -402,6 +440,7 @@ class HttpCall:
             self._over.set()
             return
         self._refuses = True
+        self._take = None
         if self._over is None:
             self._over = asyncio.Event()
         self._over.set()

@@ -7,7 +7,7 @@ from enum import Enum
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
-    from .guest import Receive, Send
+    from .guest_call import Receive, Send
 
 __all__ = [
     "SHUTDOWN_TIMEOUT",

@@ -7,7 +7,9 @@ chunks that breaks off looks whole to it; one with a Content-Length does not.
 """
 
 import asyncio
+from asyncio import current_task
 from collections.abc import AsyncIterator, Awaitable
+from time import monotonic
 from typing import Any, Final, Protocol
 
 from ..exchange import (
@@ -22,7 +24,9 @@ from ..exchange import (
 )
 from ..streams import EMPTY_PAYLOAD, RequestPayloadError, StreamReader
 from ..wire.framing import BodyFraming
-from .guest import BODILESS, DRAIN_SIZE, DRAIN_TIME, HOP_BY_HOP, contain, has_short_rest
+from ..wire.grammar import HttpVersion11
+from .guest import BODILESS, DRAIN_SIZE, DRAIN_TIME, HOP_BY_HOP, has_short_rest
+from .guest_call import keep_from_host
 from .guest_files import find_path
 from .rsgi_scope import RsgiHead, RsgiScope, asgi_scope_of_rsgi, fact_of_rsgi
 
@@ -33,6 +37,9 @@ __all__ = ["HttpProtocol", "RsgiExchange", "serve_rsgi_http"]
 _MOST_EMPTY: Final = 4
 # Trailers, which would be announced by a field, are not sent.
 _HOSTS_OWN: Final = HOP_BY_HOP | {"trailer"}
+_NOT_SAID: Final = _HOSTS_OWN | {"connection"}
+# Members of an enum are slow to come by.
+_OPEN, _ENDED, _GONE = State.OPEN, State.ENDED, State.GONE
 
 
 class StreamTransport(Protocol):
@@ -69,19 +76,36 @@ class HttpProtocol(Protocol):
         """Begin an answer."""
 
 
-async def serve_rsgi_http(scope: RsgiScope, protocol: HttpProtocol, responder: Responder) -> None:
+async def serve_rsgi_http(
+    scope: RsgiScope,
+    protocol: HttpProtocol,
+    responder: Responder,
+    loop: asyncio.AbstractEventLoop | None = None,
+) -> None:
     """Answer one ``http`` call of granian, in its own task.
+
+    Args:
+        scope: of the call.
+        protocol: of the call.
+        responder: answers it.
+        loop: the running one, if it is at hand: to ask for it costs.
 
     Raises:
         Exception: what aborted the answer, which granian logs and, before the head, answers 500;
             or what it is to be told of behind an answer.
     """
-    exchange = RsgiExchange(scope, protocol)
-    if exchange.head.version >= (2, 0):
+    exchange = RsgiExchange(scope, protocol, loop)
+    version = exchange.head.version
+    if version is not HttpVersion11 and version >= (2, 0):
         await exchange.look_for_body()
     try:
-        await contain(responder, exchange)
-        if exchange.state not in (State.ENDED, State.GONE):
+        try:
+            await responder(exchange)
+        except (Exception, asyncio.CancelledError, GeneratorExit):
+            raise
+        except BaseException as exc:
+            await keep_from_host(exc, exchange)
+        if exchange._state is not _ENDED and exchange._state is not _GONE:
             exchange.abort(RuntimeError("The responder left without an answer"))
     except ClientConnectionResetError:
         if not exchange.gone:
@@ -106,13 +130,27 @@ class RsgiExchange(Exchange):
 
     head: RsgiHead
 
-    def __init__(self, scope: RsgiScope, protocol: HttpProtocol) -> None:
+    def __init__(
+        self,
+        scope: RsgiScope,
+        protocol: HttpProtocol,
+        loop: asyncio.AbstractEventLoop | None = None,
+    ) -> None:
         head = RsgiHead(scope)
-        fields = scope.headers
-        is_announced = "content-length" in fields or "transfer-encoding" in fields
-        has_body = head.version >= (2, 0) or (is_announced and fields.get("content-length") != "0")
-        super().__init__(head, StreamReader(source=self) if has_body else EMPTY_PAYLOAD)
-        self.task = asyncio.current_task()
+        # What the class above sets is set here: a call less for each request. A test holds this to
+        # what it says.
+        self.head = head
+        self.goes_on = head.keep_alive
+        self.task = current_task(loop)
+        self._gone = self._stopping = None
+        self.status = self.bytes_sent = 0
+        self.started_at = monotonic()
+        self._state = _OPEN
+        self._held = self._held_handle = self._remaining = None
+        self._bodiless = False
+        self.body: StreamReader = EMPTY_PAYLOAD
+        if head.announces_body or (head.version is not HttpVersion11 and head.version >= (2, 0)):
+            self.body = StreamReader(source=self)
         self._protocol = protocol
         self._stream: StreamTransport | None = None
         # What the host is being asked for; a piece is lost when that is cancelled.
@@ -244,19 +282,39 @@ class RsgiExchange(Exchange):
         self, status: int, reason: str, content_type: str | None, body: bytes
     ) -> Awaitable[None] | None:
         """Answer in one call of the host's, where nothing else is to be thought of."""
-        if self.body is not EMPTY_PAYLOAD or self.head.method == "HEAD" or not self.goes_on:
+        if not self.body._eof or self.head.method == "HEAD" or not self.goes_on:
             return super().answer_plain(status, reason, content_type, body)
         length = ("Content-Length", str(len(body)))
-        self._move(Event.RESPOND)
-        self.status = status
-        if not body:
-            headers = [length] if content_type is None else [("Content-Type", content_type), length]
-            self._protocol.response_empty(status, headers)
-            return None
-        typed = ("Content-Type", content_type or "application/octet-stream")
-        self._protocol.response_bytes(status, [typed, length], body)
-        self.bytes_sent = len(body)
+        if content_type is not None:
+            headers = [("Content-Type", content_type), length]
+        elif body:
+            headers = [length, ("Content-Type", "application/octet-stream")]
+        else:
+            headers = [length]
+        self._answer_whole(status, headers, body)
         return None
+
+    def answer_listed(
+        self, status: int, reason: str, fields: list[tuple[str, str]], body: bytes
+    ) -> Awaitable[None] | None:
+        """Answer likewise."""
+        if not self.body._eof or self.head.method == "HEAD" or not self.goes_on:
+            return super().answer_listed(status, reason, fields, body)
+        headers = [pair for pair in fields if pair[0].lower() not in _NOT_SAID]
+        self._answer_whole(status, headers, body)
+        return None
+
+    def _answer_whole(self, status: int, headers: list[tuple[str, str]], body: bytes) -> None:
+        if self._state is _OPEN:
+            self._state = _ENDED
+        else:
+            self._move(Event.RESPOND)
+        self.status = status
+        if body:
+            self._protocol.response_bytes(status, headers, body)
+            self.bytes_sent = len(body)
+        else:
+            self._protocol.response_empty(status, headers)
 
     async def _emit(
         self, head: AnswerHead | None, data: Bytes, end: bool, trailers: Fields

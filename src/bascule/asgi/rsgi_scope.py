@@ -61,9 +61,14 @@ class RsgiScope(Protocol):
 
 
 class RsgiHead(Head):
-    """The head of a request that is read from a scope piece by piece, as it is asked for."""
+    """The head of a request that is read from a scope piece by piece, as it is asked for.
 
-    __slots__ = ("_pairs", "scope")
+    Attributes:
+        scope: that it is read from.
+        announces_body: its fields announce a body: in HTTP/1 there is none without.
+    """
+
+    __slots__ = ("_pairs", "announces_body", "scope")
 
     def __init__(self, scope: RsgiScope) -> None:
         # What `Head` would set is set here, or found out below.
@@ -71,9 +76,15 @@ class RsgiHead(Head):
         self.method = scope.method
         self.version = _VERSIONS.get(scope.http_version, HttpVersion11)
         self.root_path = ""
+        self._block = None
         self._fields: CIMultiDictProxy[str] | None = None
         self._pairs: list[tuple[str, str]] | None = None
-        self.is_plain = not ("expect" in scope.headers or "upgrade" in scope.headers)
+        fields = scope.headers
+        self.is_plain = not ("expect" in fields or "upgrade" in fields)
+        length = fields.get("content-length")
+        self.announces_body = length not in (None, "0") or (
+            length is None and "transfer-encoding" in fields
+        )
         self.target = self._make_target()
 
     def _make_target(self) -> str:
@@ -86,6 +97,10 @@ class RsgiHead(Head):
             # Of an absolute target, which wins over Host (RFC 9112 section 3.2.2).
             return f"{self.scheme}://{scope.authority}{target}"
         return target
+
+    def may_have(self, name: bytes) -> bool:
+        """Whether there is a field of that name, in lower case."""
+        return name.decode("ascii") in self.scope.headers
 
     @property
     def fields(self) -> CIMultiDictProxy[str]:

@@ -1,12 +1,12 @@
 """The ASGI scope of a request head, and the head of a scope."""
 
 import ssl
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache, lru_cache, partial
 from typing import Any, Final
 from urllib.parse import quote, unquote
 
-from ..exchange import Exchange, Head
+from ..exchange import Exchange, Head, RawFields
 from ..wire.certificates import decode_certificate
 from ..wire.grammar import HttpVersion, HttpVersion10, HttpVersion11, list_tokens, split_target
 from .tls import describe_tls
@@ -15,9 +15,9 @@ __all__ = [
     "ASGI_VERSIONS",
     "PATH_SAFE",
     "Scope",
+    "ScopeHead",
     "fact_of_scope",
     "head_of_scope",
-    "read_scope",
     "scope_of_exchange",
     "scope_of_head",
     "socket_scope_of_head",
@@ -33,16 +33,14 @@ ASGI_VERSIONS: Final = {"version": "3.0", "spec_version": "2.5"}
 
 # What is not quoted in a path.
 PATH_SAFE: Final = "/:@!$&'()*+,;=~-._"
-# Fields that say how a request goes on; of those, the ones that ask for another answer.
+# Fields that say how a request goes on.
 _MARKED: Final = frozenset(
     {b"connection", b"content-length", b"expect", b"transfer-encoding", b"upgrade"}
 )
-_DEMANDING: Final = frozenset({b"expect", b"upgrade"})
 # Names of fields as they were sent, lowered.
 _lowered: dict[bytes, bytes] = {}
 _MAX_KNOWN_NAMES: Final = 1024
 _MAX_KNOWN_SIZE: Final = 64
-_ANNOUNCING: Final = frozenset({b"content-length", b"transfer-encoding"})
 _SECURE: Final = frozenset({"https", "wss"})
 _VERSIONS: Final = {"1.1": HttpVersion11, "1.0": HttpVersion10}
 
@@ -103,7 +101,8 @@ def scope_of_head(
         authority, raw_path, query = split_target(target)
     path = unquote(raw_path, errors="replace") if "%" in raw_path else raw_path
     root_path = head.root_path
-    fields = [(_lowered.get(name) or _learn_name(name), value) for name, value in head.raw_fields]
+    block = head.block
+    fields = _lower_names(head.raw_fields) if block is None else _read_block(block)
     if authority:  # it counts, and Host is to be ignored (RFC 9112 section 3.2.2)
         fields = [pair for pair in fields if pair[0] != b"host"]
         fields.insert(0, (b"host", authority.encode("ascii")))
@@ -119,15 +118,15 @@ def scope_of_head(
         extensions["tls"] = tls
     scope: Scope = {
         "type": "http",
-        "asgi": dict(ASGI_VERSIONS),
+        "asgi": ASGI_VERSIONS.copy(),
         "http_version": "1.1"
         if head.version is HttpVersion11
         else f"{head.version.major}.{head.version.minor}",
         "method": head.method.upper(),
         "scheme": head.scheme,
         "path": path,
-        "raw_path": raw_path.encode("ascii", "replace"),
-        "query_string": query.encode("ascii", "replace"),
+        "raw_path": raw_path.encode() if target.isascii() else raw_path.encode("ascii", "replace"),
+        "query_string": query.encode("ascii", "replace") if query else b"",
         "root_path": root_path,
         "headers": fields,
         "client": _host_and_port(client),
@@ -137,6 +136,20 @@ def scope_of_head(
     if state is not None:
         scope["state"] = dict(state)
     return scope
+
+
+def _lower_names(fields: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+    return [(_lowered.get(name) or _learn_name(name), value) for name, value in fields]
+
+
+def _read_block(block: bytes) -> list[tuple[bytes, bytes]]:
+    """Read field lines that the lane has recognised; it spares making a list of them as sent."""
+    pairs = []
+    known = _lowered.get
+    for line in block[1:-2].split(b"\r\n"):
+        name, _, value = line.partition(b":")
+        pairs.append((known(name) or _learn_name(name), value.strip(b" \t")))
+    return pairs
 
 
 def _learn_name(name: bytes) -> bytes:
@@ -166,51 +179,83 @@ def scope_of_exchange(exchange: Exchange) -> Scope:
     return scope
 
 
-def head_of_scope(scope: Mapping[str, Any]) -> Head:
-    """Read a host's scope as a request head; see `read_scope`."""
-    return read_scope(scope)[0]
+def head_of_scope(scope: Mapping[str, Any]) -> "ScopeHead":
+    """Read a host's scope as a request head."""
+    return ScopeHead(scope)
 
 
-def read_scope(scope: Mapping[str, Any]) -> tuple[Head, bool]:
-    """Read a host's scope as a request head, and whether its fields announce a body; the scope is
-    not changed.
+class ScopeHead(Head):
+    """The head of a request that a host's scope describes; the scope is not changed.
 
-    A body is announced by its length or its coding: in HTTP/1 there is none without.
+    Hosts disagree on whether the path holds the root path; here the target always does. Where there
+    is no raw path it is the path, quoted. The fields are read when they are asked for, but for
+    those that say how the request goes on.
 
-    Hosts disagree on whether the path holds the root path; here the target always does.
-    Where there is no raw path it is the path, quoted. The fields are read when they are asked for,
-    but for those that say how the request goes on.
+    Attributes:
+        announces_body: its fields announce a body, by a length or a coding: in HTTP/1 there is none
+            without.
     """
-    headers = scope["headers"]
-    if not isinstance(headers, list | tuple):
-        headers = list(headers)
-    marked = [pair for pair in headers if pair[0] in _MARKED]
-    raw_path: bytes | None = scope.get("raw_path")
-    root_path = scope.get("root_path")
-    path = raw_path.decode("latin-1") if raw_path else ""
-    if root_path or path != scope["path"] or path[:1] != "/":
-        root_path = str(root_path or "").rstrip("/")
-        path = _find_path(scope, path, root_path)
-    query: bytes = scope.get("query_string") or b""
-    version = _VERSIONS.get(scope.get("http_version") or "1.1") or _parse_version(scope)
-    head = Head(
-        scope.get("method") or "GET",
-        f"{path}?{query.decode('latin-1')}" if query else path,
-        version=version,
-        scheme="https" if scope.get("scheme") in _SECURE else "http",
-        root_path=root_path or "",
-        keep_alive=_keeps_alive(version, marked) if marked else version is not HttpVersion10,
-        give_fields=partial(_read_headers, headers),
-        is_plain=not any(name in _DEMANDING for name, _ in marked) if marked else True,
-    )
-    return head, _announces_body(marked) if marked else False
 
+    __slots__ = ("_headers", "announces_body")
 
-def _announces_body(fields: Iterable[tuple[bytes, bytes]]) -> bool:
-    for name, value in fields:
-        if name in _ANNOUNCING and (name != b"content-length" or value != b"0"):
-            return True
-    return False
+    def __init__(self, scope: Mapping[str, Any]) -> None:
+        # What `Head` would set is set here, or found out below: each request comes by here.
+        headers = scope["headers"]
+        if not isinstance(headers, list | tuple):
+            headers = list(headers)
+        self._headers: Sequence[tuple[bytes, bytes]] | None = headers
+        marked: list[tuple[bytes, bytes]] | None = None
+        for pair in headers:
+            if pair[0] in _MARKED:
+                if marked is None:
+                    marked = [pair]
+                else:
+                    marked.append(pair)
+        raw_path: bytes | None = scope.get("raw_path")
+        root_path = scope.get("root_path")
+        path = raw_path.decode("latin-1") if raw_path else ""
+        if root_path or path != scope["path"] or path[:1] != "/":
+            root_path = str(root_path or "").rstrip("/")
+            path = _find_path(scope, path, root_path)
+        query: bytes | None = scope.get("query_string")
+        version = _VERSIONS.get(scope.get("http_version") or "1.1") or _parse_version(scope)
+        self.method = scope.get("method") or "GET"
+        self.target = f"{path}?{query.decode('latin-1')}" if query else path
+        self.version = version
+        self.scheme = "https" if scope.get("scheme") in _SECURE else "http"
+        self.root_path = root_path or ""
+        self._block = None
+        self._fields = None
+        self.keep_alive = version is not HttpVersion10
+        self.is_plain = True
+        self.announces_body = False
+        if marked is not None:
+            self._read_marked(marked)
+
+    def _read_marked(self, marked: list[tuple[bytes, bytes]]) -> None:
+        for name, value in marked:
+            if name == b"content-length":
+                self.announces_body = self.announces_body or value != b"0"
+            elif name == b"transfer-encoding":
+                self.announces_body = True
+            elif name == b"connection":
+                self.keep_alive = _keeps_alive(self.version, marked)
+            else:
+                self.is_plain = False
+
+    @property
+    def raw_fields(self) -> RawFields:
+        """The names and values as the host gives them, but for what is split in HTTP/2."""
+        headers = self._headers
+        if headers is not None:
+            self._headers = None
+            self._raw_fields = _read_headers(headers)
+        return self._raw_fields
+
+    def may_have(self, name: bytes) -> bool:
+        """Whether there is a field of that name, in lower case."""
+        headers = self._raw_fields if self._headers is None else self._headers
+        return name in [pair[0].lower() for pair in headers]
 
 
 def _find_path(scope: Mapping[str, Any], path: str, root_path: str) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
-from .guest import Receive, Send
+from .guest_call import Receive, Send
 from .shapes import takes
 from .wsgi_call import WsgiCall
 

@@ -11,7 +11,7 @@ from typing import Any, Final, cast
 from ..exchange import ClientConnectionResetError
 from .answering import HalfClosed
 from .environ import make_environ
-from .guest import Receive, Send
+from .guest_call import Receive, Send
 
 __all__ = ["WsgiCall"]
 

@@ -124,9 +124,11 @@ class UrlDispatcher(AbstractRouter, Mapping[str, AbstractResource]):
         if "?" in path or "%" in path or path[:1] != "/" or head.root_path:
             path = match_path(request)  # it is the path as it stands otherwise
         index = self._index
+        buckets = index.buckets
         prefix = path if len(path) <= index.longest else index.start(path)
         while True:
-            for _, resource, match in index.find(prefix, path):
+            bucket = buckets.get(prefix)
+            for _, resource, match in () if bucket is None else bucket.few or bucket.find(path):
                 if match is None:
                     found, methods = await resource.resolve(request)
                     if found is not None:

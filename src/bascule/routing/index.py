@@ -1,13 +1,13 @@
 """The index of a router: which resources may answer a path, in order, without looking at all."""
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Final, NamedTuple
 
 from .resources import DynamicResource, Resource
 from .routes import AbstractResource
 
-__all__ = ["Entry", "Index"]
+__all__ = ["Bucket", "Entry", "Index"]
 
 Match = Callable[[str], dict[str, str] | None]
 
@@ -42,11 +42,12 @@ class Index:
     those with the same prefix the resource added first wins.
 
     Attributes:
+        buckets: the resources by their literal prefixes.
         longest: most characters of a path for whose whole there may be resources.
     """
 
     def __init__(self) -> None:
-        self._buckets: dict[str, _Bucket] = {}
+        self.buckets: dict[str, Bucket] = {}
         self.longest = 0
         self._count = 0
 
@@ -59,11 +60,11 @@ class Index:
         # One more than the key: a path may have a slash behind it.
         self.longest = max(self.longest, len(key) + 1)
         self._count += 1
-        self._buckets.setdefault(key, _Bucket()).add(Entry(self._count, resource, match))
+        self.buckets.setdefault(key, Bucket()).add(Entry(self._count, resource, match))
 
     def remove(self, resource: AbstractResource) -> None:
         """Let a resource be found no more; its paths have not changed since it was added."""
-        self._buckets[resource.index_key].remove(resource)
+        self.buckets[resource.index_key].remove(resource)
 
     def start(self, path: str) -> str:
         """Give the longest prefix of a path that there may be resources for."""
@@ -71,37 +72,44 @@ class Index:
             return path[: self.longest + 1].rpartition("/")[0]
         return path
 
-    def find(self, prefix: str, path: str) -> Iterable[Entry]:
-        """Give what may answer a path, of those with a prefix of it, in order."""
-        bucket = self._buckets.get(prefix)
-        if bucket is None:
-            return ()
-        return bucket.entries if len(bucket.entries) <= _SMALL else bucket.find(path)
-
 
 # Where a resource stands: how many segments its paths have, which of them is one literal, and that.
 _Shelf = tuple[int, int, str]
 
 
-class _Bucket:
-    """The resources with the same literal prefix."""
+class Bucket:
+    """The resources with the same literal prefix.
 
-    __slots__ = ("_loose", "_shelves", "entries")
+    Attributes:
+        entries: all of them, in order.
+        few: the same where they are so few that `find` would not pay; else nothing.
+    """
+
+    __slots__ = ("_loose", "_shelves", "entries", "few")
 
     def __init__(self) -> None:
         self.entries: list[Entry] = []
+        self.few: list[Entry] = []
         self._shelves: dict[_Shelf, list[Entry]] | None = None
         self._loose: list[Entry] = []
 
     def add(self, entry: Entry) -> None:
+        """Put one behind the others."""
         self.entries.append(entry)
-        self._shelves = None
+        self._forget()
 
     def remove(self, resource: AbstractResource) -> None:
+        """Take one out."""
         self.entries = [entry for entry in self.entries if entry.resource is not resource]
+        self._forget()
+
+    def _forget(self) -> None:
+        """Forget what was found out of the entries as they were."""
+        self.few = self.entries if len(self.entries) <= _SMALL else []
         self._shelves = None
 
     def find(self, path: str) -> list[Entry]:
+        """Give those that may answer a path, in order."""
         if self._shelves is None:
             self._shelves = self._sort()
         segments = path.split("/")
