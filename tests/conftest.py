@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import logging
 from collections.abc import AsyncIterator, Callable, Generator, Iterator
 from contextlib import AsyncExitStack
 from functools import partial
@@ -91,10 +92,17 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line(
         "markers", "every_host: run on all hosts also without --matrix, as one of its kind"
     )
+    logging.getLogger("asyncio").addFilter(_is_no_remark_on_debugging)
     _set_loop(config.getoption("--loop"))
     if engine := config.getoption("--http"):
         for module in (protocol, runners):
             module.make_options = partial(_make_with, engine)  # type: ignore[attr-defined]  # it imports the name
+
+
+def _is_no_remark_on_debugging(record: logging.LogRecord) -> bool:
+    """Keep out of the tests' records what asyncio says in debug mode alone: what it does, and what
+    took long, which on a busy machine may be anything."""
+    return record.levelno > logging.INFO and not record.msg.startswith("Executing ")
 
 
 _make_options = protocol.make_options

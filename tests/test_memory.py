@@ -9,7 +9,6 @@ import pytest
 
 from bascule.exchange import (
     AnswerHead,
-    BodyFraming,
     Exchange,
     NotSupported,
     State,
@@ -17,6 +16,7 @@ from bascule.exchange import (
 from bascule.streams import EMPTY_PAYLOAD
 from bascule.testing import MemoryExchange
 from bascule.wire.frames import WSMsgType
+from bascule.wire.framing import BodyFraming
 
 
 async def step(count: int = 3) -> None:

@@ -415,3 +415,30 @@ def test_a_program_is_warned_as_with_aiohttp(flags: tuple[str, ...]) -> None:
         run = subprocess.run(command, capture_output=True, check=True, text=True)
         told.append(run.stdout)
     assert told[1] == told[0]
+
+
+# Every public property of requests that has a setter is there to be set.
+SETTING = """
+import warnings
+from bascule import web
+from bascule.test_utils import make_mocked_request
+warnings.simplefilter("error")
+request = make_mocked_request("GET", "/")
+for kind in type(request).__mro__:
+    for name, value in vars(kind).items():
+        if isinstance(value, property) and value.fset is not None:
+            setattr(request, name, getattr(request, name))
+            print(name)
+try:
+    request.own = 1
+except DeprecationWarning as exc:
+    print(exc)
+"""
+
+
+def test_what_is_there_to_be_set_is_set_without_a_warning() -> None:
+    command = [sys.executable, "-X", "dev", "-c", SETTING]
+    run = subprocess.run(command, capture_output=True, check=True, text=True)
+    *names, warned = run.stdout.splitlines()
+    assert {*names} == {"client_max_size", "limit_streams", "max_inflation"}
+    assert warned == "Setting custom Request.own attribute is discouraged"

@@ -241,6 +241,7 @@ async def in_test_client(settings: Settings) -> AsyncIterator[Client]:
         base_url=f"http://{HOST}",
         raise_server_exceptions=False,
         follow_redirects=False,
+        backend_options={"debug": False},
     )
     # Each request that waits keeps a thread.
     with ThreadPoolExecutor(32) as executor:
@@ -290,8 +291,14 @@ async def in_mangum(settings: Settings) -> AsyncIterator[Client]:
             loop = asyncio.get_running_loop()
             return await loop.run_in_executor(executor, handler, event, None)
 
-        executor.submit(lambda: asyncio.set_event_loop(asyncio.new_event_loop())).result()
+        executor.submit(_set_loop).result()
         try:
             yield MangumClient(call)
         finally:
             executor.submit(lambda: asyncio.get_event_loop().close()).result()
+
+
+def _set_loop() -> None:
+    loop = asyncio.new_event_loop()
+    loop.set_debug(False)
+    asyncio.set_event_loop(loop)

@@ -52,7 +52,11 @@ class Outcome:
 
 
 async def _run(serve: Serve, names: Iterable[str], files: Path) -> dict[str, Record | Power]:
-    """Give what the checks show; the power that a client lacks where it cannot be asked."""
+    """Give what the checks show; the power that a client lacks where it cannot be asked.
+
+    Nothing runs in debug mode, where pages of errors show tracebacks: those of two servers differ.
+    """
+    asyncio.get_running_loop().set_debug(False)
     wanted = [CHECKS[name] for name in names if name in CHECKS]
     with tempfile.NamedTemporaryFile("r") as life:
         settings = Settings(files, Path(life.name))

@@ -17,6 +17,8 @@ __all__ = ["reserve_port", "run_server"]
 
 _TESTS = Path(__file__).parent.parent
 _RUNNING = re.compile(rb"(?:http://|address )127\.0\.0\.1:(\d+)")
+# Not in debug mode, whatever the tests run in: there pages of errors show tracebacks.
+_PLAIN = {"PYTHONDEVMODE": "", "PYTHONASYNCIODEBUG": "", "PYTHONUNBUFFERED": "1"}
 # Lines of a server that are kept, for when it does not start.
 _KEPT = 200
 
@@ -36,7 +38,7 @@ async def run_server(
         sys.executable,
         "-m",
         *arguments,
-        env={**os.environ, **environment, "PYTHONPATH": _path(), "PYTHONUNBUFFERED": "1"},
+        env={**os.environ, **environment, **_PLAIN, "PYTHONPATH": _path()},
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
