@@ -24,7 +24,11 @@ pytest.register_assert_rewrite(
     "tests.benchmarks",
 )
 
-from support.hosts import HOSTS, MATRIX, Client  # noqa: E402  # behind its registration
+from support.reference import keep_asserts  # noqa: E402  # behind its registration
+
+keep_asserts("aiohttp")
+
+from support.hosts import HOSTS, MATRIX, Client  # noqa: E402  # what has aiohttp loaded
 
 Serve = Callable[..., Any]
 

@@ -130,14 +130,13 @@ class Assembler:
         """Take bytes; `next_message` reads them."""
         if self._closed:
             return
-        buffer = self.buffer
-        if not buffer:
+        if not self.buffer:
             self.buffer = data
-        elif isinstance(buffer, bytearray):
-            buffer += data
-        else:
-            self.buffer = gathered = bytearray(buffer)
-            gathered += data
+            return
+        self._forget()
+        if not isinstance(self.buffer, bytearray):
+            self.buffer = bytearray(self.buffer)
+        self.buffer += data
 
     def next_message(self) -> WSMessage | None:
         """Read on to the end of a message.
