@@ -123,8 +123,10 @@ async def test_fields_are_those_that_the_client_got(serve: Any, look: str) -> No
 
 
 def _shared(fields: Any) -> Pairs:
-    """Give the fields that no host adds, names in lower case as some send them."""
-    return [(name.lower(), value) for name, value in fields if name.lower() not in _OF_HOSTS]
+    """Give the fields that no host adds, names in lower case as some send them; one name behind the
+    other, since some put those of one name together, which says the same (RFC 9110 section 5.3)."""
+    pairs = [(name.lower(), value) for name, value in fields if name.lower() not in _OF_HOSTS]
+    return sorted(pairs, key=lambda pair: pair[0])
 
 
 # -- over our own server: every line
