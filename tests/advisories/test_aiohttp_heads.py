@@ -2,6 +2,7 @@
 
 import asyncio
 import tracemalloc
+from itertools import pairwise
 
 import pytest
 
@@ -194,11 +195,11 @@ async def test_CVE_2024_52303_leak_of_404_and_405(kind: str) -> None:
         await ask_many(0)
         tracemalloc.start()
         try:
-            before = await ask_many(100)
-            after = await ask_many(200)
+            held = [await ask_many(first) for first in range(100, 500, 100)]
         finally:
             tracemalloc.stop()
-    assert after - before < 100 * 50  # bytes: less than any entry takes
+    # Bytes: less than any entry takes. What else the process does may take some of them at times.
+    assert min(after - before for before, after in pairwise(held)) < 100 * 50
 
 
 @pytest.mark.parametrize(
