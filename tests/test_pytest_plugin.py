@@ -157,10 +157,16 @@ RUNNERS = {
 }
 
 
+# What pytest says where Python is told to leave out asserts: it keeps those of tests.
+OPTIMIZED = ["-W", "ignore:assertions not in test modules"]
+
+
 def run(pytester: pytest.Pytester, text: str, *arguments: str) -> pytest.RunResult:
     """Run a file of tests in a process of its own, with warnings as errors."""
     pytester.makepyfile(text)
-    return pytester.runpytest_subprocess("-W", "error", "-p", "no:cacheprovider", *arguments)
+    return pytester.runpytest_subprocess(
+        "-W", "error", *OPTIMIZED, "-p", "no:cacheprovider", *arguments
+    )
 
 
 # -- who runs coroutines --------------------------------------------------------------------------
@@ -420,7 +426,7 @@ def test_the_plugin_does_more_than_that_of_aiohttp(pytester: pytest.Pytester) ->
     they yield once; warnings that tests do not ask for are not lost."""
     pytester.makeconftest('pytest_plugins = "bascule.pytest_plugin"')
     pytester.makepyfile(MORE)
-    result = pytester.runpytest_subprocess("-p", "no:asyncio", "-p", "no:anyio")
+    result = pytester.runpytest_subprocess(*OPTIMIZED, "-p", "no:asyncio", "-p", "no:anyio")
     result.assert_outcomes(passed=3, errors=1, warnings=1)
     result.stdout.fnmatch_lines(
         [

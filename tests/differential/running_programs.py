@@ -19,6 +19,8 @@ from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
+from support.reference import keep_asserts
+
 from .ending_programs import end, flight
 from .listening_programs import listen, site
 from .steps import note
@@ -175,6 +177,7 @@ PROGRAMS: dict[str, Callable[[Any, dict[str, Any]], None]] = {
 
 def main(implementation: str) -> None:
     """Run the cases that standard input names, each in a child; write their outcomes."""
+    keep_asserts("aiohttp")
     web = importlib.import_module(implementation)
     cases = json.load(sys.stdin)
     gc.freeze()  # else the children copy it all
