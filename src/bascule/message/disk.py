@@ -1,4 +1,4 @@
-"""Threads that work on the disk, so that the event loop never waits for it.
+"""Threads that work on the disk, so that the event loop does not wait for it.
 
 An executor wakes one of its threads for each call and the event loop for each result, and every
 thread that is awake makes the loop's wait for the interpreter. For calls as short as the opening of

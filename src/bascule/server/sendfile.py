@@ -14,7 +14,8 @@ _STEP: Final = 1024 * 1024
 # More follows at once: the head leaves in one packet with the first bytes of the file.
 _MORE: Final = getattr(socket, "MSG_MORE", 0)
 # Of sockets that never wait.
-_STREAM: Final = socket.SOCK_STREAM | getattr(socket, "SOCK_NONBLOCK", 0)
+_NONBLOCK: Final = getattr(socket, "SOCK_NONBLOCK", 0)
+_STREAM: Final = socket.SOCK_STREAM | _NONBLOCK
 # What systems say of files, or sockets, that sendfile cannot handle.
 _CANNOT: Final = frozenset(
     getattr(errno, name)
@@ -163,6 +164,8 @@ def _send_more(descriptor: int, data: bytes) -> int:
     """
     # Its family does not matter, and the rest is told so that the system need not be asked.
     sock = socket.SocketType(socket.AF_INET, _STREAM, 0, descriptor)
+    if not _NONBLOCK:  # it has the program's default timeout, where that cannot be told at once
+        sock.settimeout(0)
     try:
         return sock.send(data, _MORE)
     finally:

@@ -94,9 +94,8 @@ class ChunkDecoder:
         Returns:
             pieces of the body, large ones as views of `data` where that has more in it: they are
             copied where they are joined, and a second copy would cost more than all the rest; where
-            chunks end,
-            as offsets into the joined pieces; and what came behind the end of the body, once
-            `ended`.
+            chunks end, as offsets into the joined pieces; and what came behind the end of the body,
+            once `ended`.
 
         Raises:
             BadRequest: 400 for a bad line, 431 for trailers beyond the limits.
