@@ -25,18 +25,18 @@ import pytest
 
 # Calls per request, as counted on the Python below.
 BOUNDS: dict[str, int] = {
-    "plaintext": 66,
-    "12 headers": 66,
-    "12 headers, all and the URL touched": 151,
-    "JSON": 72,
+    "plaintext": 60,
+    "12 headers": 60,
+    "12 headers, all and the URL touched": 145,
+    "JSON": 68,
     "dynamic route": 74,
-    "POST of 1 KB": 81,
-    "3 streamed chunks": 230,
-    "HTTP/1.0, by h11": 199,
-    "5 middlewares, signal and access log": 234,
+    "POST of 1 KB": 77,
+    "3 streamed chunks": 226,
+    "HTTP/1.0, by h11": 194,
+    "5 middlewares, signal and access log": 229,
     "WebSocket echo": 40,
-    "host of an ASGI function": 119,
-    "guest of an ASGI host": 52,
+    "host of an ASGI function": 118,
+    "guest of an ASGI host": 47,
 }
 PYTHON = (3, 11)
 # What a count may be larger than its bound: dependencies of other versions call a little more.

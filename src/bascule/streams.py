@@ -98,7 +98,7 @@ class StreamReader:
         "total_bytes",
     )
 
-    def __init__(self, limit: int = 2**16, *, source: Source | None = None) -> None:
+    def __init__(self, limit: int = 2**16, source: Source | None = None) -> None:
         self._low = limit
         self._high = limit * 2
         self._source = source

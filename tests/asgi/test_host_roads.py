@@ -374,17 +374,17 @@ def test_heads_that_are_not_plain_take_the_long_road(fields: Any) -> None:
 def test_names_and_values_of_the_lane() -> None:
     """The scope has names lowered and values stripped, in their order; see also `test_scope`."""
     from bascule.asgi.scope import scope_of_head
-    from bascule.exchange import Head
+    from bascule.exchange import BlockHead
 
     block = b"\nHost: x\r\nX-A:\t b \t\r\nx-a:\r\nX-Colon: a:b: c\r\n"
-    by_block = scope_of_head(Head("GET", "/", block=block), client=None, server=None)
+    by_block = scope_of_head(BlockHead("GET", "/", block, "http", True), client=None, server=None)
     assert by_block["headers"] == [
         (b"host", b"x"),
         (b"x-a", b"b"),
         (b"x-a", b""),
         (b"x-colon", b"a:b: c"),
     ]
-    head = Head("GET", "/", block=block)
+    head = BlockHead("GET", "/", block, "http", True)
     assert head.raw_fields[1] == (b"X-A", b"b")
     by_fields = scope_of_head(head, client=None, server=None)
     assert by_fields["headers"] == by_block["headers"]

@@ -54,6 +54,19 @@ def test_ordinary_fields(line: bytes, length: int, keep_alive: bool) -> None:
     assert compare(data, DEFAULTS)
 
 
+def test_a_host_that_was_seen_makes_no_other_ordinary() -> None:
+    """Hosts are remembered, so many of them, and those that are no ordinary ones never."""
+    lane = Lane(DEFAULTS)
+    for host in (b"a.example:80", b"a.example:99999", b"a.example:80", b"a--b", b"A.example:80"):
+        data = head(host=host)
+        assert lane.recognise(data) == recognise(data), host
+    for number in range(200):
+        assert lane.recognise(head(host=b"h%d" % number)) is not None
+    assert lane.recognise(head(host=b"h" * 1000)) is not None
+    assert len(lane._hosts) == 64
+    assert lane.recognise(head(b"Host: a.example:80", host=b"a.example:80")) is None
+
+
 @pytest.mark.parametrize("method", [b"GET", b"POST", b"HEAD", b"PUT", b"DELETE", b"OPTIONS"])
 def test_ordinary_methods(method: bytes) -> None:
     assert compare(head(first=method + b" / HTTP/1.1"), DEFAULTS)

@@ -549,11 +549,7 @@ class Application(MutableMapping[str | AppKey[Any], Any]):
     # -- a request
 
     def _make_request(self, exchange: Exchange) -> Request:
-        request = Request(
-            exchange,
-            client_max_size=self._client_max_size,
-            client_max_fields=self._client_max_fields,
-        )
+        request = Request(exchange, self._client_max_size, self._client_max_fields)
         if self._guards_bodies:
             request._limit_streams = self._limit_streams
             request._max_inflation = self._max_inflation

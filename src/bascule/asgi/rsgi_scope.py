@@ -76,7 +76,6 @@ class RsgiHead(Head):
         self.method = scope.method
         self.version = _VERSIONS.get(scope.http_version, HttpVersion11)
         self.root_path = ""
-        self._block = None
         self._fields: CIMultiDictProxy[str] | None = None
         self._pairs: list[tuple[str, str]] | None = None
         fields = scope.headers

@@ -224,7 +224,6 @@ class ScopeHead(Head):
         self.version = version
         self.scheme = "https" if scope.get("scheme") in _SECURE else "http"
         self.root_path = root_path or ""
-        self._block = None
         self._fields = None
         self.keep_alive = version is not HttpVersion10
         self.is_plain = True

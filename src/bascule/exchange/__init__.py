@@ -11,11 +11,12 @@ from .answer import AnswerHead, Bytes, Fields, frame_answer
 from .exchange import Exchange, NotSupported, Responder
 from .failing import fail
 from .gone import Gone
-from .head import Head, RawFields
+from .head import BlockHead, Head, RawFields
 from .states import Event, State
 
 __all__ = [
     "AnswerHead",
+    "BlockHead",
     "Bytes",
     "ClientConnectionResetError",
     "Event",

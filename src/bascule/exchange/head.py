@@ -7,7 +7,7 @@ from multidict import CIMultiDict, CIMultiDictProxy, istr
 from ..wire.grammar import HttpVersion, HttpVersion11
 from ..wire.lane import split_block
 
-__all__ = ["Head", "RawFields"]
+__all__ = ["BlockHead", "Head", "RawFields"]
 
 # Names and values as received: spelling and order kept, values stripped.
 RawFields = Sequence[tuple[bytes, bytes]]
@@ -30,12 +30,10 @@ class Head:
         root_path: the prefix a host or a mount serves this application under, decoded; part
             of the target's path or, with hosts that strip it, not.
         keep_alive: the connection may serve another request.
-        block: the field lines as the lane has recognised them, in the place of `raw_fields`.
         is_plain: it is known to have no Expect and no Upgrade.
     """
 
     __slots__ = (
-        "_block",
         "_fields",
         "_raw_fields",
         "is_plain",
@@ -57,13 +55,11 @@ class Head:
         scheme: str = "http",
         root_path: str = "",
         keep_alive: bool = True,
-        block: bytes | None = None,
         is_plain: bool = False,
     ) -> None:
         self.method = method
         self.target = target
         self._raw_fields = raw_fields
-        self._block = block
         self.is_plain = is_plain
         self.version = version
         self.scheme = scheme
@@ -74,6 +70,64 @@ class Head:
     @property
     def block(self) -> bytes | None:
         """The field lines as the lane has recognised them, where they have not been split."""
+        return None
+
+    @property
+    def raw_fields(self) -> RawFields:
+        """The names and values as received."""
+        return self._raw_fields
+
+    def may_have(self, name: bytes) -> bool:
+        """Whether a field of that name, in lower case, may be there: if not, nothing has to be
+        decoded to find it."""
+        return True
+
+    @property
+    def fields(self) -> CIMultiDictProxy[str]:
+        """The fields as a multidict, built on first use; values UTF-8 with surrogateescape."""
+        if self._fields is None:
+            self._fields = CIMultiDictProxy(CIMultiDict(self._decode_pairs()))
+        return self._fields
+
+    def _decode_pairs(self) -> list[tuple[istr, str]]:
+        return [
+            (_known_names.get(name) or _learn_name(name), _decode(value))
+            for name, value in self.raw_fields
+        ]
+
+
+class BlockHead(Head):
+    """The head of an ordinary request, as the lane has recognised it: of HTTP/1.1, and without
+    Expect and Upgrade. Its fields are split when they are asked for.
+
+    Args:
+        method: see `Head`.
+        target: likewise.
+        block: the field lines.
+        scheme: see `Head`.
+        keep_alive: likewise.
+    """
+
+    __slots__ = ("_block",)
+
+    version = HttpVersion11
+    root_path = ""
+    is_plain = True
+
+    def __init__(
+        self, method: str, target: str, block: bytes, scheme: str, keep_alive: bool
+    ) -> None:
+        # Each request comes by here, with as little as tells it from others.
+        self.method = method
+        self.target = target
+        self._block: bytes | None = block
+        self.scheme = scheme
+        self.keep_alive = keep_alive
+        self._fields = None
+
+    @property
+    def block(self) -> bytes | None:
+        """The field lines, where they have not been split."""
         return self._block
 
     @property
@@ -85,25 +139,13 @@ class Head:
         return self._raw_fields
 
     def may_have(self, name: bytes) -> bool:
-        """Whether a field of that name, in lower case, may be there: if not, nothing has to be
-        decoded to find it."""
+        """Whether a field of that name may be there, as long as they have not been split."""
         block = self._block
         return block is None or b"\n%b:" % name in block.lower()
 
-    @property
-    def fields(self) -> CIMultiDictProxy[str]:
-        """The fields as a multidict, built on first use; values UTF-8 with surrogateescape."""
-        if self._fields is None:
-            block = self._block
-            pairs = self._decode_pairs() if block is None else _decode_block(block)
-            self._fields = CIMultiDictProxy(CIMultiDict(pairs))
-        return self._fields
-
     def _decode_pairs(self) -> list[tuple[istr, str]]:
-        return [
-            (_known_names.get(name) or _learn_name(name), _decode(value))
-            for name, value in self.raw_fields
-        ]
+        block = self._block
+        return super()._decode_pairs() if block is None else _decode_block(block)
 
 
 def _decode_block(block: bytes) -> list[tuple[istr, str]]:

@@ -98,7 +98,9 @@ class Response(StreamResponse):
         if text is not None:
             if not isinstance(text, str):
                 raise TypeError(f"text argument must be str ({type(text)!r})")
-            if headers is None or hdrs.CONTENT_TYPE not in self._headers:
+            if headers is None and content_type is None and charset is None:
+                charset, self._typed = "utf-8", "text/plain; charset=utf-8"  # as most are
+            elif headers is None or hdrs.CONTENT_TYPE not in self._headers:
                 charset = charset or "utf-8"
                 described = f"{content_type or 'text/plain'}; charset={charset}"
                 if headers is None:
@@ -254,16 +256,16 @@ class Response(StreamResponse):
             False where it cannot, and nothing was done; else what is to be awaited, None when all
             is done.
         """
-        cls, body, reason, typed = type(self), self._body, self._reason, self._typed
+        cls, own, body = type(self), self.__dict__, self._body
+        status, reason, typed = self._status, self._reason, self._typed
         if (
-            exchange.head.method not in _PLAIN_METHODS
-            or not 200 <= self._status <= 999
-            or self._status in (204, 304)
+            (status != 200 and (not 200 <= status <= 999 or status in (204, 304)))
+            or exchange.head.method not in _PLAIN_METHODS
             or cls.prepare is not _PREPARE
             or cls.write_eof is not _WRITE_EOF
             or StreamResponse.write_eof is not _END
-            or "prepare" in self.__dict__
-            or "write_eof" in self.__dict__
+            or "prepare" in own
+            or "write_eof" in own
             or not reason.isprintable()
             or not (typed is None or typed.isprintable())
         ):
@@ -273,14 +275,14 @@ class Response(StreamResponse):
         elif type(body) is not bytes:
             return False
         fields = self._multidict
-        described = None if fields is None else _describe(fields, body)
-        if fields is not None and described is None:
-            return False
         try:
-            if described is None:
-                left = exchange.answer_plain(self._status, reason, typed, body)
+            if fields is None:
+                left = exchange.answer_plain(status, reason, typed, body)
             else:
-                left = exchange.answer_described(self._status, reason, described, body)
+                described = _describe(fields, body)
+                if described is None:
+                    return False
+                left = exchange.answer_described(status, reason, described, body)
                 self._own_fields, self._multidict = fields, None
         except ClientConnectionResetError as exc:
             left = _fail(exc)

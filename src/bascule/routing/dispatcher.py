@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from .tables import AbstractRouteDef
 
 _RequestT = TypeVar("_RequestT", bound=BaseRequest)
+# Of paths without variable parts; never changed.
+_NO_VALUES: dict[str, str] = {}
 
 __all__ = ["ResourcesView", "RoutesView", "UrlDispatcher"]
 
@@ -113,15 +115,22 @@ class UrlDispatcher(AbstractRouter, Mapping[str, AbstractResource]):
             what was found; for a request that nothing answers one whose handler raises 404, or
             405 when another method would be answered.
         """
+        head = request._head
+        path = head.target
+        if "?" in path:
+            path = path.partition("?")[0]
+        if not (self._matched_sub_app_resources or head.root_path):
+            routes = self._index.direct.get(path)
+            if routes is not None and (direct := routes.get(head.method)) is not None:
+                return UrlMappingMatchInfo(_NO_VALUES, direct)
         allowed: set[str] = set()
         for domain in self._matched_sub_app_resources:
             found: Any  # Any: an AbstractMatchInfo; aiohttp promises the class that is usual
             found, _ = await domain.resolve(request)
             if found is not None:
                 return found  # type: ignore[no-any-return]  # as above
-        head = request._head
-        method, path = request.method, head.target
-        if "?" in path or "%" in path or path[:1] != "/" or head.root_path:
+        method = request.method
+        if "%" in path or path[:1] != "/" or head.root_path:
             path = match_path(request)  # it is the path as it stands otherwise
         index = self._index
         buckets = index.buckets

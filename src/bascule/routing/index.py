@@ -4,8 +4,8 @@ import re
 from collections.abc import Callable
 from typing import Final, NamedTuple
 
-from .resources import DynamicResource, Resource
-from .routes import AbstractResource
+from .resources import DynamicResource, PlainResource, Resource
+from .routes import AbstractResource, ResourceRoute
 
 __all__ = ["Bucket", "Entry", "Index"]
 
@@ -44,10 +44,13 @@ class Index:
     Attributes:
         buckets: the resources by their literal prefixes.
         longest: most characters of a path for whose whole there may be resources.
+        direct: routes by methods, of the resource that comes first for a target that is just its
+            path, by that path.
     """
 
     def __init__(self) -> None:
         self.buckets: dict[str, Bucket] = {}
+        self.direct: dict[str, dict[str, ResourceRoute]] = {}
         self.longest = 0
         self._count = 0
 
@@ -61,10 +64,24 @@ class Index:
         self.longest = max(self.longest, len(key) + 1)
         self._count += 1
         self.buckets.setdefault(key, Bucket()).add(Entry(self._count, resource, match))
+        self._list_direct(key)
 
     def remove(self, resource: AbstractResource) -> None:
         """Let a resource be found no more; its paths have not changed since it was added."""
-        self.buckets[resource.index_key].remove(resource)
+        key = resource.index_key
+        self.buckets[key].remove(resource)
+        if type(resource) is PlainResource:
+            self.direct.pop(resource.literal, None)
+        self._list_direct(key)
+
+    def _list_direct(self, key: str) -> None:
+        """List the paths with this prefix that nothing in front of their resources could match."""
+        for entry in self.buckets[key].entries:
+            resource = entry.resource
+            if type(resource) is not PlainResource:
+                break
+            if "%" not in resource.literal and "?" not in resource.literal:
+                self.direct.setdefault(resource.literal, resource._routes)
 
     def start(self, path: str) -> str:
         """Give the longest prefix of a path that there may be resources for."""

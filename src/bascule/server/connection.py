@@ -10,7 +10,7 @@ from time import time
 from typing import Any, Literal
 
 from ..channel import ChannelState
-from ..exchange import ClientConnectionResetError, Head, State, fail
+from ..exchange import BlockHead, ClientConnectionResetError, Head, State, fail
 from ..streams import (
     EMPTY_PAYLOAD,
     PayloadAccessError,
@@ -283,19 +283,12 @@ class Connection(Sending):
             ordinary = owner.lane.recognise(data)
             if ordinary is not None:
                 method, target, block, length, keep_alive, end = ordinary
-                head = Head(
-                    method,
-                    target,
-                    scheme=self._scheme,
-                    keep_alive=keep_alive,
-                    block=block,
-                    is_plain=True,
-                )
+                head = BlockHead(method, target, block, self._scheme, keep_alive)
                 if not length:
                     rest = data[end:] if end != len(data) else b""
                     self._take_up(head, EMPTY_PAYLOAD, None, rest)
                     return
-                body = StreamReader(owner.options.read_bufsize, source=self)
+                body = StreamReader(owner.options.read_bufsize, self)
                 if length == CHUNKED:
                     fields = block.count(b"\r\n")
                     chunked = Chunked(owner.options.limits, head_fields=fields, head_size=end)
@@ -560,8 +553,25 @@ class Connection(Sending):
             gone.cause.__traceback__ = None  # its frames hold the request, and that the cause
         if cycle.body is not EMPTY_PAYLOAD:
             cycle.body.close(PayloadAccessError("The answer to this request is complete"))
+        owner = self._owner
         self._served += 1
-        self._since = self._owner.now()
+        self._since = owner.now()
+        phase, state = self.phase, cycle._state
+        if (
+            phase is _TURN
+            and state is _ENDED
+            and cycle.goes_on
+            and self._reading
+            and not self._ahead
+            and not (self._condemned or self._is_unkept or self._half_closed or owner.stopping)
+        ):
+            self._condemned = self._served + 1 == owner.final_request
+            self.phase = _HEAD  # as most go on
+        else:
+            self._go_on(cycle)
+
+    def _go_on(self, cycle: Cycle) -> None:
+        """Go on behind an answer where it is not just the next request that is waited for."""
         phase, state = self.phase, cycle._state
         if phase is _LOST:
             self._owner.closed(self)
@@ -584,8 +594,6 @@ class Connection(Sending):
                 self._condemned = True
             if phase is not _TURN:
                 self._linger()
-            elif self._reading and not self._ahead and not self._half_closed:
-                self.phase = _HEAD  # as most go on
             else:
                 self._next()
 

@@ -44,6 +44,9 @@ _MARKED: Final = re.compile(
 # The shortest field line.
 _LEAST_LINE: Final = 4
 _MAX_DIGITS: Final = 18
+# Hosts that are remembered by a lane, and bytes of one.
+_MAX_HOSTS: Final = 64
+_MAX_HOST_SIZE: Final = 255
 
 
 # What the lane says of a head: method, target, the block of field lines, each ended by CRLF and
@@ -62,12 +65,14 @@ class Lane:
         limits: of request heads; a head that is below all of them at once is ordinary.
     """
 
-    __slots__ = ("_least_crowded", "_max_headers", "_max_size")
+    __slots__ = ("_hosts", "_least_crowded", "_max_headers", "_max_size")
 
     def __init__(self, limits: HeadLimits) -> None:
         self._max_size = min(limits.max_line_size, limits.max_field_size, limits.max_head_size)
         self._max_headers = limits.max_headers
         self._least_crowded = _LEAST_LINE * limits.max_headers
+        # Those that came first: servers have few names.
+        self._hosts: set[bytes] = set()
 
     def recognise(self, data: bytes) -> Ordinary | None:
         """Look at the head that `data` begins with.
@@ -91,10 +96,11 @@ class Lane:
             or (end > self._least_crowded and low.count(b"\n") > self._max_headers + 1)
         ):
             return None
+        hosts = self._hosts
         host = length = connection = None
         for name, value in _MARKED.findall(low):
             value = value.strip(b" \t")
-            if name == b"host" and host is None and _HOST.fullmatch(value):
+            if name == b"host" and host is None and (value in hosts or self._is_host(value)):
                 host = value
             elif name == b"connection" and connection is None and value in _OPTIONS:
                 connection = value
@@ -113,6 +119,14 @@ class Lane:
             return None
         keep_alive = connection != b"close"
         return method.decode(), target.decode(), block, length or 0, keep_alive, end
+
+    def _is_host(self, value: bytes) -> bool:
+        """Whether a host is an ordinary one; remember the first of them."""
+        if not _HOST.fullmatch(value):
+            return False
+        if len(self._hosts) < _MAX_HOSTS and len(value) <= _MAX_HOST_SIZE:
+            self._hosts.add(value)
+        return True
 
 
 _OPTIONS: Final = (b"keep-alive", b"close")
