@@ -12,14 +12,13 @@ from support.wire import PATIENCE
 
 async def read_all(receive: Any) -> tuple[bytes, list[Any]]:
     """Read a body; give it, and its messages."""
-    data, messages, more = b"", [], True
+    messages, more = [], True
     while more:
         message = await receive()
         messages.append(message)
         assert message["type"] == "http.request"
-        data += message["body"]
         more = message["more_body"]
-    return data, messages
+    return b"".join(message["body"] for message in messages), messages
 
 
 def telling(handler: Any) -> Application:

@@ -19,14 +19,14 @@ def body(data: bytes = b"", *, more: bool = False) -> dict[str, Any]:
 
 async def read_all(receive: Any) -> bytes:
     """Read the whole body of a request."""
-    data, more = b"", True
+    pieces, more = [], True
     while more:
         message = await receive()
         if message["type"] == "http.disconnect":
             raise ConnectionResetError("disconnected")
-        data += message["body"]
+        pieces.append(message["body"])
         more = message["more_body"]
-    return data
+    return b"".join(pieces)
 
 
 def of_http(handler: Call) -> Call:

@@ -119,9 +119,7 @@ def scope_of_head(
     scope: Scope = {
         "type": "http",
         "asgi": ASGI_VERSIONS.copy(),
-        "http_version": "1.1"
-        if head.version is HttpVersion11
-        else f"{head.version.major}.{head.version.minor}",
+        "http_version": "1.1" if head.version is HttpVersion11 else _dump_version(head.version),
         "method": head.method.upper(),
         "scheme": head.scheme,
         "path": path,
@@ -136,6 +134,10 @@ def scope_of_head(
     if state is not None:
         scope["state"] = dict(state)
     return scope
+
+
+def _dump_version(version: HttpVersion) -> str:
+    return f"{version.major}.{version.minor}"
 
 
 def _lower_names(fields: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:

@@ -98,34 +98,38 @@ class Response(StreamResponse):
         if text is not None:
             if not isinstance(text, str):
                 raise TypeError(f"text argument must be str ({type(text)!r})")
-            if headers is None and content_type is None and charset is None:
-                charset, self._typed = "utf-8", "text/plain; charset=utf-8"  # as most are
-            elif headers is None or hdrs.CONTENT_TYPE not in self._headers:
+            if headers is None:  # as most are
                 charset = charset or "utf-8"
-                described = f"{content_type or 'text/plain'}; charset={charset}"
-                if headers is None:
-                    self._typed = described
-                else:
-                    self._headers[hdrs.CONTENT_TYPE] = described
-            elif self.charset is None:
-                self.charset = charset = "utf-8"
+                self._typed = f"{content_type or 'text/plain'}; charset={charset}"
             else:
-                charset = self.charset
+                charset = self._type_text(content_type, charset)
             self._body = text.encode(charset)
         else:
             if content_type is not None:
-                described = (
-                    content_type if charset is None else f"{content_type}; charset={charset}"
-                )
-                if headers is None:
-                    self._typed = described
-                else:
-                    self._headers[hdrs.CONTENT_TYPE] = described
+                self._type_body(content_type, charset)
             if type(body) is bytes:
                 self._body = body
             elif body is not None:
                 self.body = body
         self._is_plain = self._may_be_plain
+
+    def _type_text(self, content_type: str | None, charset: str | None) -> str:
+        """Put the type of a text among the fields that were given; give its charset."""
+        if hdrs.CONTENT_TYPE not in self._headers:
+            charset = charset or "utf-8"
+            self._headers[hdrs.CONTENT_TYPE] = f"{content_type or 'text/plain'}; charset={charset}"
+        elif self.charset is None:
+            self.charset = charset = "utf-8"
+        else:
+            charset = self.charset
+        return charset
+
+    def _type_body(self, content_type: str, charset: str | None) -> None:
+        described = content_type if charset is None else f"{content_type}; charset={charset}"
+        if self._multidict is None:
+            self._typed = described
+        else:
+            self._headers[hdrs.CONTENT_TYPE] = described
 
     def __init_subclass__(cls, **kwargs: Any) -> None:  # Any: as of `type`
         """Find out whether the class changes how answers are made or sent."""

@@ -78,8 +78,8 @@ class Index:
         """List the paths with this prefix that nothing in front of their resources could match."""
         for entry in self.buckets[key].entries:
             resource = entry.resource
-            if type(resource) is not PlainResource:
-                break
+            if type(resource) is not PlainResource or not resource.literal:
+                break  # an empty path becomes that of the root
             if "%" not in resource.literal and "?" not in resource.literal:
                 self.direct.setdefault(resource.literal, resource._routes)
 

@@ -192,10 +192,7 @@ def frame_request(
             (RFC 9112 section 3); 505 for a version other than 1.x.
     """
     http_version = _parse_version(version)
-    if len(method) > MAX_METHOD_SIZE:
-        raise BadRequest(501, f"Method longer than {MAX_METHOD_SIZE} bytes")
-    if not method.isupper():
-        raise BadRequest(400, "Methods are upper-case")  # they are case-sensitive, RFC 9110 9.1
+    _check_method(method)
     _check_target(method, target)
     length: int | None = 0
     coding = b""
@@ -228,10 +225,7 @@ def frame_request(
             if name in seen:
                 raise BadRequest(400, f"Duplicate {name.decode().title()!r} header found.")
             seen.add(name)
-    if host is not None:
-        check_authority(host, "Host header")
-    elif http_version >= HttpVersion11:  # h11 asks for it in 1.1 alone
-        raise BadRequest(400, "Missing 'Host' header in request.")
+    _check_host(host, http_version)
     if coding and http_version == HttpVersion10:
         raise BadRequest(400, "Transfer-Encoding in HTTP/1.0")
     options = list_tokens(connection) if connection else _NO_OPTIONS
@@ -245,6 +239,20 @@ def frame_request(
         http_version,
         is_plain,
     )
+
+
+def _check_method(method: bytes) -> None:
+    if len(method) > MAX_METHOD_SIZE:
+        raise BadRequest(501, f"Method longer than {MAX_METHOD_SIZE} bytes")
+    if not method.isupper():
+        raise BadRequest(400, "Methods are upper-case")  # they are case-sensitive, RFC 9110 9.1
+
+
+def _check_host(host: bytes | None, version: HttpVersion) -> None:
+    if host is not None:
+        check_authority(host, "Host header")
+    elif version >= HttpVersion11:  # h11 asks for it in 1.1 alone
+        raise BadRequest(400, "Missing 'Host' header in request.")
 
 
 def check_authority(value: bytes, where: str) -> None:
