@@ -549,7 +549,10 @@ class Application(MutableMapping[str | AppKey[Any], Any]):
     # -- a request
 
     def _make_request(self, exchange: Exchange) -> Request:
-        request = Request(exchange, self._client_max_size, self._client_max_fields)
+        # Set behind it: a class that is called with keywords costs twice as much.
+        request = Request(exchange)
+        request._client_max_size = self._client_max_size
+        request._client_max_fields = self._client_max_fields
         if self._guards_bodies:
             request._limit_streams = self._limit_streams
             request._max_inflation = self._max_inflation

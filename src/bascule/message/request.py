@@ -73,6 +73,7 @@ class BaseRequest(RequestHead):
     def __init__(
         self,
         exchange: Exchange,
+        *,
         client_max_size: int = 1024**2,
         client_max_fields: int = 1000,
         task: "asyncio.Task[None] | None" = None,

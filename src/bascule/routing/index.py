@@ -71,17 +71,17 @@ class Index:
         key = resource.index_key
         self.buckets[key].remove(resource)
         if type(resource) is PlainResource:
-            self.direct.pop(resource.literal, None)
+            self.direct.pop(resource._literal, None)
         self._list_direct(key)
 
     def _list_direct(self, key: str) -> None:
         """List the paths with this prefix that nothing in front of their resources could match."""
         for entry in self.buckets[key].entries:
             resource = entry.resource
-            if type(resource) is not PlainResource or not resource.literal:
+            if type(resource) is not PlainResource or not resource._literal:
                 break  # an empty path becomes that of the root
-            if "%" not in resource.literal and "?" not in resource.literal:
-                self.direct.setdefault(resource.literal, resource._routes)
+            if "%" not in resource._literal and "?" not in resource._literal:
+                self.direct.setdefault(resource._literal, resource._routes)
 
     def start(self, path: str) -> str:
         """Give the longest prefix of a path that there may be resources for."""

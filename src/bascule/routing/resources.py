@@ -120,13 +120,8 @@ class PlainResource(Resource):
             self._path = self._literal = "/"
 
     @property
-    def literal(self) -> str:
-        """The path in the form that paths are compared in."""
-        return self._literal
-
-    @property
     def index_key(self) -> str:
-        """That without slashes at its end."""
+        """The path in the form that paths are compared in."""
         return self._literal.rstrip("/")
 
     def add_prefix(self, prefix: str) -> None:
