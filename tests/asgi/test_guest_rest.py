@@ -7,6 +7,7 @@ import pytest
 
 from bascule import web
 from support.requests import app_of
+from support.scripted_host import END, ScriptedHost, http_scope
 
 SMALL = b"x" * 100
 START, BODY = "http.response.start", "http.response.body"
@@ -103,3 +104,27 @@ async def test_a_client_that_leaves_meanwhile_ends_it() -> None:
     host = Host(piece(more=True), {"type": "http.disconnect"})
     log = await call(refuse, host, CHUNKED)
     assert log.count("received") == 2
+
+
+class Full(ScriptedHost):
+    """Takes no more than the first window of HTTP/2, and comes not back from more."""
+
+    async def send(self, message: dict[str, Any]) -> None:
+        await super().send(message)
+        if len(message.get("body", b"")) > 65535:
+            await asyncio.get_running_loop().create_future()
+
+
+@pytest.mark.parametrize("fields", [None, {"X-A": "b"}], ids=["plain", "with a field"])
+async def test_a_large_answer_over_http2_ends_when_its_client_leaves(fields: Any) -> None:
+    """Hypercorn waits in `send` for a window that such a client will not open."""
+
+    async def handler(request: web.Request) -> web.Response:
+        return web.Response(body=bytes(65536), headers=fields, content_type=None)
+
+    host = Full(END)
+    async with asyncio.timeout(5), asyncio.TaskGroup() as group:
+        group.create_task(host.call(app_of(handler), http_scope(http_version="2")))
+        await host.until_sent(2)
+        host.leaving.set()
+    assert host.types == ["start", "body"]

@@ -401,7 +401,7 @@ class GuestExchange(HostCall):
         # no leaving to tell, and would be asked for ever.
         for _ in range(_MOST_LEFT_OVER):
             if (await self._receive())["type"] == "http.disconnect":
-                if self.state is not State.ENDED:
+                if self.state is not State.ENDED or self._senders:
                     self._client_left(None)
                 return
 
