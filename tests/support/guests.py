@@ -42,6 +42,22 @@ async def _client_of(
 
 # -- uvicorn
 
+# Of the loop, in which the end of a connection gets from one end to the other.
+_TURNS = 5
+
+
+class _Uvicorn(uvicorn.Server):
+    """Ends when it is told to: otherwise it looks ten times a second, which adds up in tests."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.ending = asyncio.Event()
+
+    async def main_loop(self) -> None:
+        await self.on_tick(0)  # the Date of answers
+        await self.ending.wait()
+        self.should_exit = True
+
 
 @asynccontextmanager
 async def _uvicorn(
@@ -57,13 +73,15 @@ async def _uvicorn(
             ws=ws,
             timeout_graceful_shutdown=PATIENCE,
         )
-        server = uvicorn.Server(config)
+        server = _Uvicorn(config)
         serving = asyncio.create_task(server.serve(sockets=[sock]))
         try:
             async with _client_of(name, sock) as client:
                 yield client
         finally:
-            server.should_exit = True
+            for _ in range(_TURNS):  # it learns that the client's connections are closed
+                await asyncio.sleep(0)
+            server.ending.set()
             await serving
 
 
