@@ -350,13 +350,6 @@ def _join_cookies(fields: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]
 
 @lru_cache(maxsize=1024)
 def _host_and_port(address: Any) -> tuple[str, int | None] | None:
-    if (
-        type(address) is tuple
-        and len(address) == 2
-        and type(address[0]) is str
-        and type(address[1]) is int
-    ):
-        return address  # as it is in most cases
     if isinstance(address, tuple) and len(address) >= 2:
         port = address[1]  # of a Unix socket a host has none
         return str(address[0]), None if port is None else int(port)
