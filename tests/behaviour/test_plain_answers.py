@@ -351,3 +351,20 @@ async def test_a_response_that_was_begun_for_another_request_is_refused(
     client = await serve(app)
     assert (await client.get("/")).text == "first"
     assert (await client.get("/")).status == 500
+
+
+@pytest.mark.parametrize(
+    ("field", "charset", "body"),
+    [
+        ("text/x; charset=latin-1", "latin-1", b"\xfc"),
+        ("text/x", "utf-8", b"\xc3\xbc"),
+    ],
+)
+def test_a_text_is_written_in_the_charset_of_its_field(
+    field: str, charset: str, body: bytes
+) -> None:
+    response = web.Response(text="ü", headers={"Content-Type": field})
+    assert (response.body, response.charset) == (body, charset)
+    same, other = response, web.Response(text="ü")
+    assert response == same
+    assert response != other
