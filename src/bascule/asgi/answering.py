@@ -161,7 +161,7 @@ def dump_block(message: Mapping[str, Any]) -> Block | None:
             is_checked = False
             if kind is _STEADY_KIND:
                 _learn_line(name, value)
-        lines += b"".join((name, b": ", value, b"\r\n"))  # a format costs twice as much
+        lines += b"".join((name, b": ", value, b"\r\n"))  # a format costs more
     if is_checked or _are_lines(lines, len(headers)):
         return line, lines, length
     return None

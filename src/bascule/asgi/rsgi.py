@@ -383,6 +383,7 @@ class RsgiExchange(Exchange):
     async def _emit_file(
         self, head: AnswerHead | None, file: Any, offset: int, count: int
     ) -> int | None:
+        # The host opens the path later: one that is deleted at once may not be found any more.
         path = None if head is None else self._find_file(head, file, offset, count)
         if head is None or path is None:  # or `_can_send` would have said so
             return None
