@@ -65,7 +65,7 @@ async def test_a_whole_file_goes_by_its_path(root: Path, extensions: list[str]) 
     for app, path in ((file_app(root / "big.bin"), "/"), (static_app(root), "/static/big.bin")):
         made = await call(app, *extensions, path=path)
         assert made.kinds == [START, PATHSEND]
-        assert made.sent[1]["path"] == str(root / "big.bin")
+        assert os.path.samefile(made.sent[1]["path"], root / "big.bin")
         assert (b"content-length", b"%d" % len(BIG)) in made.sent[0]["headers"]
         assert made.data == BIG
 
@@ -74,13 +74,14 @@ async def test_the_path_is_absolute(root: Path, monkeypatch: pytest.MonkeyPatch)
     """As the specification asks; the program may have gone elsewhere by the time it is used."""
     monkeypatch.chdir(root)
     made = await call(file_app("big.bin"), PATHSEND)
-    assert made.sent[1]["path"] == str(root / "big.bin")
+    assert os.path.isabs(made.sent[1]["path"])
+    assert made.data == BIG
 
 
 async def test_the_path_is_that_of_the_neighbour(root: Path) -> None:
     put(root, "big.bin.gz", BIG[::-1])
     made = await call(file_app(root / "big.bin"), PATHSEND, fields=[(b"accept-encoding", b"gzip")])
-    assert made.sent[1]["path"] == str(root / "big.bin.gz")
+    assert os.path.samefile(made.sent[1]["path"], root / "big.bin.gz")
     assert made.data == BIG[::-1]
 
 

@@ -14,6 +14,7 @@ import pytest
 from bascule import web
 from bascule.routing.static_names import is_refused
 from support.clients import Answer
+from support.features import Feature
 from support.files import TEN, make_root, put, static_app
 
 ACCEPT = {"Accept-Encoding": "gzip, br"}
@@ -108,7 +109,7 @@ async def test_no_spelling_of_a_name_leads_out(
     put(root.parent, "root2/ten.txt", b"secret")
     client = await serve(static_app(root, **options))
     refused = [*REFUSED, "../root2/ten.txt", "%2e%2e/root2/ten.txt", "..%2froot2%2ften.txt"]
-    if client.host != "asgi":
+    if not client.lacks(Feature.DOTS):
         refused += REFUSED_AS_SENT
     answers = {name: await client.get(f"/static/{name}") for name in refused}
     assert {name: answer.status for name, answer in answers.items() if answer.status != 404} == {}
@@ -486,6 +487,8 @@ async def test_the_links_of_a_list_lead_to_its_files(serve: Any, root: Path, pre
     assert sorted(links.texts) == sorted(ODD_NAMES)
     for href in links.hrefs:
         assert href.startswith(f"{client.prefix}{base}/%3Cb%3E%22'&/")
+        if "%0A" in href and client.lacks(Feature.LINE_BREAKS):
+            continue
         file = await client.get(href.removeprefix(client.prefix))
         assert (file.status, file.body) == (200, unquote_to_bytes(href.rpartition("/")[2]))
 

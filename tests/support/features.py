@@ -29,6 +29,8 @@ class Feature(Enum):
     REFUSALS = "fields and body of an answer that refuses a WebSocket"
     SENT_CLOSE_CODES = "the code with which the application closes a WebSocket"
     DISTINCT_PATHS = "a path in which %2F is no slash"
+    DOTS = "a path arrives with the dots that were sent"
+    LINE_BREAKS = "paths with line breaks"
     WIDE_FIELDS = "values of fields beyond ASCII"
     STREAM_STOPS = "sending waits for the client of an answer"
 
@@ -52,6 +54,7 @@ _RSGI_FIELDS = "granian's RSGI does not show values of fields that are not ASCII
 _RSGI_STOPS = "granian's RSGI keeps in memory what the client of an answer does not read"
 _RSGI_CLOSES = "granian's RSGI has no codes and reasons of closes"
 _RSGI_ACCEPTANCE = "granian's RSGI has no fields of an acceptance"
+_HTTPX_DOTS = "httpx resolves dots before it sends"
 _NO_REDIRECTS = "the client of these tests follows none"
 
 # Who lacks what, and why. `tests/behaviour/test_features.py` watches the hosts with applications
@@ -151,6 +154,13 @@ LACKS: dict[Feature, dict[str, str]] = {
     Feature.DISTINCT_PATHS: {
         "granian-rsgi": _RSGI_PATHS,
         "granian-rsgi-h2": _RSGI_PATHS,
+    },
+    Feature.DOTS: {
+        "asgi": _HTTPX_DOTS,
+        "mount": _HTTPX_DOTS,
+    },
+    Feature.LINE_BREAKS: {
+        "mount": "Starlette's mounts match no path with a line break",
     },
     Feature.WIDE_FIELDS: {
         "granian-rsgi": _RSGI_FIELDS,

@@ -1,11 +1,12 @@
 """Messages by which an ASGI host is told to send a file itself, where it offers to."""
 
-import os
 from collections.abc import Container, Mapping
 from types import BuiltinMethodType
 from typing import Any, Final
 
-__all__ = ["PATHSEND", "find_offers", "find_path", "make_file_message"]
+from .lent_files import find_path
+
+__all__ = ["PATHSEND", "find_offers", "make_file_message"]
 
 # Extensions of the ASGI specification, and their messages.
 PATHSEND: Final = "http.response.pathsend"
@@ -57,18 +58,4 @@ def make_file_message(
             "count": count,
             "more_body": True,
         }
-    return None
-
-
-def find_path(file: Any, size: int, *, is_all: bool = True) -> str | None:
-    """Give the path of a file, if it is of this size, or not `is_all` at least of it; what an open
-    file is, is in memory."""
-    name = getattr(file, "name", None)
-    try:
-        if isinstance(name, str):
-            there = os.fstat(file.fileno()).st_size
-            if there == size or (there > size and not is_all):
-                return os.path.abspath(name)
-    except (AttributeError, OSError, ValueError):  # it only looks like a file
-        pass
     return None

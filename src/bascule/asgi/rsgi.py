@@ -27,7 +27,7 @@ from ..wire.framing import BodyFraming
 from ..wire.grammar import HttpVersion11
 from .guest import BODILESS, DRAIN_SIZE, DRAIN_TIME, HOP_BY_HOP, has_short_rest
 from .guest_call import keep_from_host
-from .guest_files import find_path
+from .lent_files import find_path
 from .rsgi_scope import RsgiHead, RsgiScope, asgi_scope_of_rsgi, fact_of_rsgi
 
 __all__ = ["HttpProtocol", "RsgiExchange", "serve_rsgi_http"]
@@ -383,7 +383,6 @@ class RsgiExchange(Exchange):
     async def _emit_file(
         self, head: AnswerHead | None, file: Any, offset: int, count: int
     ) -> int | None:
-        # The host opens the path later: one that is deleted at once may not be found any more.
         path = None if head is None else self._find_file(head, file, offset, count)
         if head is None or path is None:  # or `_can_send` would have said so
             return None
