@@ -155,7 +155,11 @@ class StreamReader:
             self._size += len(data)
             self.total_bytes += len(data)
             self._chunks.append(data)
-            self._wake()
+            waiter = self._waiter
+            if waiter is not None:  # as in `_wake`: this is done for each piece of an upload
+                self._waiter = None
+                if not waiter.done():
+                    waiter.set_result(None)
         return self._size > self._high
 
     def feed_eof(self) -> None:
@@ -334,7 +338,8 @@ class StreamReader:
 
     async def readany(self) -> bytes:
         """Read what is buffered, waiting until something is; ``b""`` at the end."""
-        await self._fill("readany()")
+        if not self._size or self._reading:
+            await self._fill("readany()")
         return self._take(-1)
 
     async def readchunk(self) -> tuple[bytes, bool]:
@@ -452,7 +457,11 @@ class StreamReader:
 
     async def iter_any(self) -> AsyncIterator[bytes]:
         """Iterate over the pieces as they are buffered."""
-        while data := await self.readany():
+        while True:
+            if not self._size or self._reading:
+                await self._fill("readany()")
+            if not (data := self._take(-1)):
+                return
             yield data
 
     async def iter_chunks(self) -> AsyncIterator[tuple[bytes, bool]]:
@@ -475,34 +484,63 @@ class StreamReader:
             if self._eof:
                 return
             self._raise()
-            await self._wait(caller)
+            waiting = self._begin_wait(caller)
+            if waiting is not None:
+                try:
+                    await waiting
+                finally:
+                    self._waiter = None
+                    self._reading = False
         if self._reading:
             raise RuntimeError(f"{caller} called while another coroutine is reading")
 
     async def _wait(self, caller: str) -> None:
+        """Wait until something has happened."""
+        waiting = self._begin_wait(caller)
+        if waiting is not None:
+            try:
+                await waiting
+            finally:
+                self._waiter = None
+                self._reading = False
+
+    def _begin_wait(self, caller: str) -> Awaitable[None] | None:
+        """Ask the source for more; give what is to be awaited, with which the wait ends, or None
+        when there is nothing to wait for."""
         if self._limit is not None:
             self._limit.check(0)  # nobody is asked for what is refused
         if self._reading:
             raise RuntimeError(
                 f"{caller} called while another coroutine is already waiting for incoming data"
             )
-        self._reading = True
-        try:
-            pull = self._source.starved() if self._source is not None else None
+        if self._source is not None:
+            self._reading = True
+            try:
+                pull = self._source.starved()
+            except BaseException:
+                self._reading = False
+                raise
             if pull is not None:
-                await pull
-            elif not self._size and not self._eof and self._exception is None:
-                self._waiter = asyncio.get_running_loop().create_future()
-                await self._waiter
-        finally:
-            self._waiter = None
+                return pull
+        if self._size or self._eof or self._exception is not None:
             self._reading = False
+            return None
+        self._reading = True
+        waiter = self._waiter = asyncio.get_running_loop().create_future()
+        return waiter
 
     def _take(self, n: int) -> bytes:
         """Take up to `n` buffered bytes; all of them if negative."""
         chunks = self._chunks
         if not chunks:
             return b""
+        is_one = n < 0 and len(chunks) == 1
+        if is_one and not (self._offset or self._chunk_ends or self._limit is not None):
+            data = chunks.popleft()  # as most pieces of an upload are read
+            self._size = 0
+            if self._source is not None and not self._eof:
+                self._source.drained()
+            return data
         if self._limit is not None:
             self._limit.check(self.position + (self._size if n < 0 else min(n, self._size)))
         if n < 0 or n >= self._size:

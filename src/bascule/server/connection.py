@@ -450,7 +450,8 @@ class Connection(Sending):
         self._since = self._owner.now()
         if self._rate is not None:
             self._rate.begin_wait(self._since)
-        self.resume_reading()
+        if not self._reading:
+            self.resume_reading()
         return None
 
     def forget_continue(self) -> None:
@@ -459,7 +460,7 @@ class Connection(Sending):
 
     def drained(self) -> None:
         """There is room for more of the body."""
-        if self.phase is _BODY:
+        if not self._reading and self.phase is _BODY:
             self.resume_reading()
 
     def pause_reading(self) -> None:
