@@ -34,7 +34,7 @@ BOUNDS: dict[str, int] = {
     "POST of 1 KB": 77,
     "3 streamed chunks": 226,
     "HTTP/1.0, by h11": 194,
-    "5 middlewares, signal and access log": 229,
+    "5 middlewares, signal and access log": 210,
     "WebSocket echo": 40,
     "host of an ASGI function": 118,
     "guest of an ASGI host": 47,

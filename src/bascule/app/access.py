@@ -122,6 +122,9 @@ class AccessLogger(AbstractAccessLogger):
     def __init__(self, logger: logging.Logger, log_format: str = LOG_FORMAT) -> None:
         super().__init__(logger, log_format)
         self._log_format, self._methods = self.compile_format(log_format)
+        # A subclass may fill lines in a way of its own.
+        usual = type(self)._format_line is AccessLogger._format_line
+        self._plan = _Plan(self._methods) if usual else None
 
     @property
     def enabled(self) -> bool:
@@ -149,14 +152,11 @@ class AccessLogger(AbstractAccessLogger):
     def log(self, request: BaseRequest, response: StreamResponse, time: float) -> None:
         """Write a line at INFO; an error in it is logged and goes no further."""
         try:
-            values = []
-            extra: dict[str, Any] = {}
-            for key, value in self._format_line(request, response, time):
-                values.append(value)
-                if isinstance(key, str):
-                    extra[key] = value
-                else:
-                    extra.setdefault(key[0], {})[key[1]] = value
+            if self._plan is not None:
+                values = [each(request, response, time) for each in self._plan.methods]
+                extra = self._plan.fill(values)
+            else:
+                values, extra = _sort_line(self._format_line(request, response, time))
             line = self._log_format % tuple(values)
             logger = self.logger
             if type(logger) is logging.Logger:
@@ -228,6 +228,46 @@ class AccessLogger(AbstractAccessLogger):
         key: str, request: BaseRequest | None, response: StreamResponse, time: float
     ) -> str:
         return _escape(response.headers.get(key, "-"))
+
+
+class _Plan:
+    """Where the values of a line stand in the ``extra`` of its record: some by themselves, some in
+    a dict."""
+
+    __slots__ = ("_nested", "_single", "methods")
+
+    def __init__(self, methods: list[KeyMethod]) -> None:
+        self.methods = [each.method for each in methods]
+        self._single: list[tuple[str, int]] = []
+        nested: dict[str, list[tuple[str, int]]] = {}
+        for place, (key, _) in enumerate(methods):
+            if isinstance(key, str):
+                self._single.append((key, place))
+            else:
+                nested.setdefault(key[0], []).append((key[1], place))
+        self._nested = list(nested.items())
+
+    def fill(self, values: list[Any]) -> dict[str, Any]:  # Any: as of `KeyMethod`
+        """Give the ``extra`` of a line with these values."""
+        extra: dict[str, Any] = {name: values[place] for name, place in self._single}
+        for name, places in self._nested:
+            extra[name] = {inner: values[place] for inner, place in places}
+        return extra
+
+
+def _sort_line(
+    line: Iterable[tuple[str | tuple[str, str], Any]],
+) -> tuple[list[Any], dict[str, Any]]:
+    """Give the values of a line, and the ``extra`` of its record."""
+    values = []
+    extra: dict[str, Any] = {}
+    for key, value in line:
+        values.append(value)
+        if isinstance(key, str):
+            extra[key] = value
+        else:
+            extra.setdefault(key[0], {})[key[1]] = value
+    return values, extra
 
 
 _CALLER: Final = (__file__, AccessLogger.log.__code__.co_firstlineno)

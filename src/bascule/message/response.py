@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from concurrent.futures import Executor
 from typing import Any, Literal
 
@@ -296,13 +296,16 @@ class Response(StreamResponse):
         self._is_plain = False
         return left
 
-    def _complete_plain(self, fields: CIMultiDict[str], body: bytes, exchange: Exchange) -> bool:
+    def _complete_plain(self, body: bytes, exchange: Exchange) -> bool:
         """Complete the fields of an answer by the usual ones, where that is all there is to do;
         say whether it was."""
-        try:
-            roles = check_roles(fields.items())
-        except ValueError:
-            return False  # it is told where such answers are sent
+        roles: Sequence[Role] = ()
+        if self._multidict is not None:  # or there is the type alone, which has no role
+            try:
+                roles = check_roles(self._multidict.items())
+            except ValueError:
+                return False  # it is told where such answers are sent
+        fields = self._headers
         if _ROLE_CODING in roles or _ROLE_CONNECTION in roles or _ROLE_LENGTH in roles:
             return False
         fields[hdrs.CONTENT_LENGTH] = str(len(body))
@@ -341,7 +344,7 @@ class Response(StreamResponse):
             and head.version != HttpVersion10
             and (body is None or type(body) is bytes)
             and exchange.keeps_alive
-            and self._complete_plain(self._headers, body or b"", exchange)
+            and self._complete_plain(body or b"", exchange)
         ):
             self._keep_alive = True
             self._request = request
