@@ -17,6 +17,8 @@ __all__ = ["Figures", "Run", "measure_all"]
 
 Figures = dict[str, dict[str, list[float]]]
 _MIB = 2**20
+# Rounds of what takes longer than a round of load: a start, 100 MB; and memory hardly varies.
+_MOST_ROUNDS = {"idle": 3, "startup": 3, "upload": 5}
 
 
 @dataclass
@@ -109,9 +111,7 @@ class _Measuring:
                 for each in servers
                 if workload not in SERVERS[each].lacks.split() and (not only or each in only)
             ]
-            # A start takes longer than a round of load, and memory hardly varies.
-            few = WORKLOADS[workload].kind in ("idle", "startup")
-            for _ in range(min(rounds, 3) if few else rounds):
+            for _ in range(min(rounds, _MOST_ROUNDS.get(WORKLOADS[workload].kind, rounds))):
                 # In another order each time: who comes after whom is not to matter.
                 for server in random.sample(able, len(able)):
                     if server not in self._run.failures.get(workload, {}):
