@@ -222,9 +222,7 @@ def frame_request(
             # next would be read as that.
             expect, is_plain = expect or b"100-continue" in value.lower(), False
         else:
-            if name in seen:
-                raise BadRequest(400, f"Duplicate {name.decode().title()!r} header found.")
-            seen.add(name)
+            _see_once(name, seen)
     _check_host(host, http_version)
     if coding and http_version == HttpVersion10:
         raise BadRequest(400, "Transfer-Encoding in HTTP/1.0")
@@ -239,6 +237,17 @@ def frame_request(
         http_version,
         is_plain,
     )
+
+
+def _see_once(name: bytes, seen: set[bytes]) -> None:
+    """Note a field that may stand once.
+
+    Raises:
+        BadRequest: it was seen.
+    """
+    if name in seen:
+        raise BadRequest(400, f"Duplicate {name.decode().title()!r} header found.")
+    seen.add(name)
 
 
 def _check_method(method: bytes) -> None:
