@@ -484,6 +484,7 @@ class StreamReader:
             if self._eof:
                 return
             self._raise()
+            # As in `_wait`, whose coroutine would cost each piece of an upload.
             waiting = self._begin_wait(caller)
             if waiting is not None:
                 try:
