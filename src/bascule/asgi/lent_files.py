@@ -12,8 +12,8 @@ __all__ = ["find_path"]
 # name is gone.
 _OPEN_FILES: Final = "/proc/self/fd"
 # granian opens a file some milliseconds after it is told to, and does not say when; stalls of a
-# second were seen on busy machines.
-_HOLD_TIME: Final = 5.0
+# second were seen on busy machines. Long, since behind it the path may be that of another file.
+_HOLD_TIME: Final = 30.0
 # A quarter of the descriptors that a process has where nobody has asked for more.
 _MOST_LOANS: Final = 256
 
@@ -41,16 +41,11 @@ class _Loan:
     def _hold(self) -> None:
         """Do nothing: to have been referred to is enough."""
 
-    def close(self) -> None:
-        """Close the descriptor; a second time nothing happens."""
-        if self._descriptor >= 0:
-            os.close(self._descriptor)
-            self._descriptor = -1
-
-    __del__ = close
+    def __del__(self) -> None:
+        os.close(self._descriptor)
 
 
-# By device and inode: answers with the same file share a descriptor. The last lent is the last.
+# By device and inode: answers with the same file share a descriptor.
 _Loans = WeakValueDictionary[tuple[int, int], _Loan]
 _LOANS: Final[WeakKeyDictionary[asyncio.AbstractEventLoop, _Loans]] = WeakKeyDictionary()
 
@@ -60,7 +55,7 @@ def find_path(file: Any, size: int, *, is_all: bool = True) -> str | None:
     file is, is in memory.
 
     On Linux the path is that of a descriptor, so that the file may be deleted or replaced at once.
-    It is good for 2.5 seconds, or until 256 other files were asked for. Elsewhere it is the name by
+    It is good for 15 seconds. Elsewhere, and while 256 other files are lent, it is the name by
     which the file was opened.
 
     Args:
@@ -73,24 +68,25 @@ def find_path(file: Any, size: int, *, is_all: bool = True) -> str | None:
         there = os.fstat(descriptor)
         if there.st_size != size and (is_all or there.st_size < size):
             return None
-        if _has_open_files():
-            return _lend(descriptor, (there.st_dev, there.st_ino))
-        return os.path.abspath(os.fsdecode(file.name))
+        lent = _lend(descriptor, there) if _has_open_files() else None
+        return lent or os.path.abspath(os.fsdecode(file.name))
     except (AttributeError, OSError, TypeError, ValueError):  # it only looks like a file
         return None
 
 
-def _lend(descriptor: int, key: tuple[int, int]) -> str:
+def _lend(descriptor: int, there: os.stat_result) -> str | None:
+    """Give the path of a descriptor; None where too many are lent: one that was closed early would
+    let the host open what comes to have its number."""
     loop = asyncio.get_running_loop()
     loans = _LOANS.get(loop)
     if loans is None:
         loans = _LOANS[loop] = WeakValueDictionary()
-    loan = loans.pop(key, None)
+    key = there.st_dev, there.st_ino
+    loan = loans.get(key)
     if loan is None:
         if len(loans) >= _MOST_LOANS:
-            loans.pop(next(iter(loans.keys()))).close()
-        loan = _Loan(os.dup(descriptor))
-    loans[key] = loan
+            return None
+        loan = loans[key] = _Loan(os.dup(descriptor))
     return loan.give(loop)
 
 
