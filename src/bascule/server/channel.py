@@ -211,8 +211,9 @@ class SocketChannel(Channel):
         if isinstance(data, str):
             data = data.encode()
         deflate = self._deflate
-        rsv1 = deflate is not None and compress != 0 and kind <= _BINARY
-        if deflate is not None and rsv1:
+        rsv1 = False
+        if deflate is not None and compress != 0 and kind <= _BINARY:
+            rsv1 = True
             data = deflate.encode_message(data, compress)
         elif type(data) is not bytes:
             data = bytes(data)

@@ -4,7 +4,7 @@ import sys
 import zlib
 from collections.abc import Iterable
 from dataclasses import replace
-from typing import Any
+from typing import Any, Final
 
 from websockets.exceptions import NegotiationError, PayloadTooBig, ProtocolError
 from websockets.extensions.base import Extension as Coder
@@ -18,7 +18,8 @@ from ..wire.handshake import Extension
 from .options import DeflateSettings
 
 # What a sender takes off the end of a message (RFC 7692 section 7.2.1).
-_TAIL = b"\x00\x00\xff\xff"
+_TAIL: Final = b"\x00\x00\xff\xff"
+_FLUSH: Final = zlib.Z_SYNC_FLUSH
 
 # Blocks marked as the last of their stream that one frame may have; each costs a copy of the rest.
 # Senders that mark them do so at the end of a message.
@@ -84,7 +85,9 @@ class Deflate(Coder):
             return frame
         if self._inflater is None or (self._fresh_in and frame.opcode is not Opcode.CONT):
             self._inflater = _Inflater(self._bits_in)
-        data = self._inflater.inflate(frame.data, frame.fin, max_size)
+        data = self._inflater.inflate(
+            bytes(frame.data) + _TAIL if frame.fin else bytes(frame.data), max_size
+        )
         return replace(frame, data=data, rsv1=False)
 
     def decode_message(self, data: bytes, max_size: int) -> bytes:
@@ -92,7 +95,7 @@ class Deflate(Coder):
         inflater = self._inflater
         if inflater is None or self._fresh_in:
             inflater = self._inflater = _Inflater(self._bits_in)
-        return inflater.inflate(data, True, max_size)
+        return inflater.inflate(data + _TAIL, max_size)
 
     def encode_message(self, data: Any, window_bits: int | None = None) -> bytes:
         """Compress a whole message.
@@ -101,17 +104,23 @@ class Deflate(Coder):
             data: a buffer.
             window_bits: for this message, where not the agreed ones; no more than those are used.
         """
+        deflater = self._deflater
+        if deflater is None or window_bits is not None:
+            deflater = self._choose_deflater(window_bits)
+        if type(data) is not bytes and isinstance(data, memoryview) and not data.c_contiguous:
+            data = data.tobytes()
+        made: bytes = deflater.compress(data) + deflater.flush(_FLUSH)
+        return made.removesuffix(_TAIL)
+
+    def _choose_deflater(self, window_bits: int | None) -> Any:
+        """Give the compressor of one message, and keep it for the next one if that may use it."""
         if window_bits is not None and window_bits < self.window_bits:
-            deflater = self._make_deflater(max(window_bits, 9))
             # The next message must not refer to what this compressor has not seen.
             self._deflater = None
-        else:
-            deflater = self._deflater or self._make_deflater(self.window_bits)
-            self._deflater = None if self._fresh_out else deflater
-        if isinstance(data, memoryview) and not data.c_contiguous:
-            data = data.tobytes()
-        made: bytes = deflater.compress(data) + deflater.flush(zlib.Z_SYNC_FLUSH)
-        return made[: -len(_TAIL)]
+            return self._make_deflater(max(window_bits, 9))
+        deflater = self._deflater or self._make_deflater(self.window_bits)
+        self._deflater = None if self._fresh_out else deflater
+        return deflater
 
     def _make_deflater(self, window_bits: int) -> Any:
         settings = self._settings
@@ -129,28 +138,27 @@ class _Inflater:
         self._bits = window_bits
         self._stream = zlib.decompressobj(-window_bits)
 
-    def inflate(self, data: Any, final: bool, max_size: int | None) -> bytes:
+    def inflate(self, data: bytes, max_size: int | None) -> bytes:
         """Inflate one frame.
 
         Args:
-            data: its payload.
-            final: it ends its message.
+            data: its payload, with what its sender has taken off where it ends its message.
             max_size: most bytes that are made of it.
 
         Raises:
             PayloadTooBig: it is of more.
             ProtocolError: it is not compressed data.
         """
-        rest = bytes(data) + _TAIL if final else bytes(data)
+        stream = self._stream
         # zlib takes 0 for no limit, and nothing that is longer than memory.
-        room = 0 if max_size is None else min(max_size + 1, sys.maxsize)
+        room = 0 if max_size is None or max_size >= sys.maxsize else max_size + 1
         try:
-            first = self._stream.decompress(rest, room)
+            first = stream.decompress(data, room)
         except zlib.error as exc:
             raise ProtocolError("decompression failed") from exc
-        if max_size is not None and len(first) > max_size:
+        if len(first) == room and room:
             raise PayloadTooBig(None, max_size)
-        return first if not self._stream.eof else self._go_on(first, max_size)
+        return self._go_on(first, max_size) if stream.eof else first
 
     def _go_on(self, first: bytes, max_size: int | None) -> bytes:
         """Inflate the streams behind a block that was marked as the last."""
