@@ -12,7 +12,7 @@ import pytest
 from benchmarks.answers import Wrong, check, find_end
 from benchmarks.goals import GOALS, make_goal_table
 from benchmarks.load import make_session
-from benchmarks.measuring import Run, measure_all
+from benchmarks.measuring import Extent, Run, measure_all
 from benchmarks.processes import Running, Setting
 from benchmarks.ratios import ratio_of
 from benchmarks.servers import SERVERS
@@ -28,6 +28,7 @@ RUN = Run(
     },
     failures={"*": {"limit-h11": "not installed: h11"}, "plaintext": {"sanic": "it was cut"}},
     memory={"upload": {"bascule": 3 * 2**20}},
+    pairs={"varying": {"bascule/aiohttp": [0.5, 0.7, 0.6]}},
 )
 
 
@@ -50,6 +51,7 @@ def test_tables_show_ratios_figures_goals_and_failures() -> None:
     assert "| sanic |  |" in text
     assert "| bascule | (100.0) |" in text
     assert "| plaintext | 0.48 | 0.55 | 0.50 | enough |" in text
+    assert "| 12 varying headers | 0.52 | 0.60 | 0.60 | enough |" in text
     assert "| upload 100 MB, growth of memory in MB | 4.00 | 4.00 | 3.00 | reached |" in text
     assert "- limit: h11, canned answer: not installed: h11" in text
     assert "- sanic, plaintext: it was cut" in text
@@ -194,13 +196,24 @@ def test_a_workload_is_answered_as_it_expects(name: str, server: Running) -> Non
 def test_a_run_gives_figures_and_failures(tmp_path: Path) -> None:
     servers = ["bascule", "sanic", "limit-protocol"]
     pythons = {"sanic": "/bin/false"}
-    run = measure_all(["plaintext", "json"], servers, 2, 0.05, pythons, tmp_path)
+    wanted = [
+        ("plaintext", "bascule", "limit-protocol"),
+        ("plaintext", "bascule", "sanic"),
+        ("json", "bascule", "limit-protocol"),
+    ]
+    run = measure_all(["plaintext", "json"], servers, Extent(2, 3, 0.05), pythons, tmp_path, wanted)
     assert {name: {*each} for name, each in run.figures.items()} == {
         "plaintext": {"bascule", "limit-protocol"},
         "json": {"bascule"},
     }
     assert all(1 < figure < 1e6 for figure in run.figures["plaintext"]["bascule"])
     assert len(run.figures["plaintext"]["bascule"]) == 2
+    assert {name: {*each} for name, each in run.pairs.items()} == {
+        "plaintext": {"bascule/limit-protocol"}
+    }
+    ratios = run.pairs["plaintext"]["bascule/limit-protocol"]
+    assert len(ratios) == 3
+    assert all(0.1 < ratio < 100 for ratio in ratios)
     for workload in run.failures.values():
         assert workload == {"sanic": "it ended with status 1 before it listened"}
 

@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from .measuring import Run
-from .ratios import ratio_of
+from .measuring import Pair, Run
+from .ratios import close_ratio_of
 
-__all__ = ["GOALS", "Goal", "make_goal_table"]
+__all__ = ["GOALS", "PAIRS", "Goal", "make_goal_table"]
 
 _MIB = 2**20
 
@@ -33,7 +33,7 @@ class Goal:
     def measure(self, run: Run) -> float | None:
         """Give what a run shows; None if it did not measure that."""
         if self.base:
-            return ratio_of(run, self.workload, self.server, self.base)
+            return close_ratio_of(run, self.workload, self.server, self.base)
         size = run.memory.get(self.workload, {}).get(self.server)
         return None if size is None else size / _MIB
 
@@ -101,6 +101,10 @@ GOALS: Sequence[Goal] = (
     Goal("host of an ASGI function (of uvicorn httptools)", "plaintext", _HOST, _RAW, 0.60, 0.70),
     Goal("host, 12 varying headers (of uvicorn httptools)", "varying", _HOST, _RAW, 0.90, 1.00),
 )
+
+
+# What is measured for them beside the rounds of all servers.
+PAIRS: Sequence[Pair] = [(each.workload, each.server, each.base) for each in GOALS if each.base]
 
 
 def make_goal_table(run: Run) -> str:

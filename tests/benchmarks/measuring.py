@@ -13,12 +13,15 @@ from .processes import Generator, Running, Setting
 from .servers import SERVERS, why_missing
 from .workloads import FILE_SIZE, ROUTES, WORKLOADS, Upload, Workload
 
-__all__ = ["Figures", "Run", "measure_all"]
+__all__ = ["Extent", "Figures", "Pair", "Run", "measure_all", "pair_key"]
 
 Figures = dict[str, dict[str, list[float]]]
+# A workload, a server, and the one whose cost is 1.
+Pair = tuple[str, str, str]
 _MIB = 2**20
 # Rounds of what takes longer than a round of load: a start, 100 MB; and memory hardly varies.
 _MOST_ROUNDS = {"idle": 3, "startup": 3, "upload": 5}
+_MOST_PAIRS = {"idle": 3, "startup": 20, "upload": 20}
 
 
 @dataclass
@@ -29,26 +32,51 @@ class Run:
         figures: one for each round, by workload and server.
         failures: why a server has none, by workload and server; by `*` for all.
         memory: bytes that a server grew by at most while it took an upload.
+        pairs: ratios of two servers that were measured one right behind the other, by workload and
+            `pair_key`.
     """
 
     figures: Figures = field(default_factory=dict)
     failures: dict[str, dict[str, str]] = field(default_factory=dict)
     memory: dict[str, dict[str, int]] = field(default_factory=dict)
+    pairs: Figures = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Extent:
+    """How long a run measures.
+
+    Attributes:
+        rounds: of each workload over all servers.
+        pairs: times that two servers are measured one right behind the other, for each ratio that
+            is asked for.
+        seconds: of load.
+    """
+
+    rounds: int
+    pairs: int
+    seconds: float
+
+
+def pair_key(server: str, base: str) -> str:
+    """Give the key of what a server costs by what another does."""
+    return f"{server}/{base}"
 
 
 def measure_all(
     workloads: Sequence[str],
     servers: Sequence[str],
-    rounds: int,
-    seconds: float,
+    extent: Extent,
     pythons: dict[str, str],
     directory: Path,
+    wanted: Sequence[Pair] = (),
 ) -> Run:
-    """Measure workload by workload, and in each the servers in turns.
+    """Measure workload by workload, and in each the servers in turns, then pairs of them.
 
     Args:
         pythons: programs that run servers, by name, where they are not the usual one.
         directory: for files of the run.
+        wanted: pairs that are measured one right behind the other.
     """
     (directory / "file").write_bytes(b"z" * FILE_SIZE)
     run = Run()
@@ -64,7 +92,12 @@ def measure_all(
     generator = Generator(setting)
     try:
         with _fleet(setting) as get:
-            _Measuring(run, generator, setting, get, seconds).measure(workloads, able, rounds)
+            measuring = _Measuring(run, generator, setting, get, extent)
+            for workload in workloads:
+                measuring.measure(workload, able)
+                measuring.measure_pairs(
+                    workload, [(a, b) for name, a, b in wanted if name == workload]
+                )
     finally:
         generator.close()
     return run
@@ -94,41 +127,64 @@ class _Measuring:
     """Fills a run."""
 
     def __init__(
-        self, run: Run, generator: Generator, setting: Setting, get: Get, seconds: float
+        self, run: Run, generator: Generator, setting: Setting, get: Get, extent: Extent
     ) -> None:
         self._run = run
         self._generator = generator
         self._setting = setting
         self._get = get
-        self._seconds = seconds
+        self._seconds = extent.seconds
+        self._extent = extent
 
-    def measure(self, workloads: Sequence[str], servers: Sequence[str], rounds: int) -> None:
-        for workload in workloads:
-            start = time.monotonic()
-            only = WORKLOADS[workload].only
-            able = [
-                each
-                for each in servers
-                if workload not in SERVERS[each].lacks.split() and (not only or each in only)
-            ]
-            for _ in range(min(rounds, _MOST_ROUNDS.get(WORKLOADS[workload].kind, rounds))):
-                # In another order each time: who comes after whom is not to matter.
-                for server in random.sample(able, len(able)):
-                    if server not in self._run.failures.get(workload, {}):
-                        self._measure_one(workload, server)
-            _tell(f"{workload}: {len(able)} servers, {time.monotonic() - start:.0f} s")
+    def measure(self, workload: str, servers: Sequence[str]) -> None:
+        """Measure all servers that can do a workload, round by round."""
+        start = time.monotonic()
+        only = WORKLOADS[workload].only
+        able = [
+            each
+            for each in servers
+            if workload not in SERVERS[each].lacks.split() and (not only or each in only)
+        ]
+        rounds = self._extent.rounds
+        for _ in range(min(rounds, _MOST_ROUNDS.get(WORKLOADS[workload].kind, rounds))):
+            # In another order each time: who comes after whom is not to matter.
+            for server in random.sample(able, len(able)):
+                figure = self._measure_one(workload, server)
+                if figure is not None:
+                    figures = self._run.figures.setdefault(workload, {})
+                    figures.setdefault(server, []).append(figure)
+        _tell(f"{workload}: {len(able)} servers, {time.monotonic() - start:.0f} s")
 
-    def _measure_one(self, workload: str, server: str) -> None:
+    def measure_pairs(self, workload: str, pairs: Sequence[tuple[str, str]]) -> None:
+        """Measure both servers of each pair one right behind the other, in any order: what others
+        do on the machine changes by the second."""
+        start = time.monotonic()
+        times = self._extent.pairs
+        measured = self._run.figures.get(workload, {})
+        able = [pair for pair in pairs if measured.keys() >= {*pair}]
+        for _ in range(min(times, _MOST_PAIRS.get(WORKLOADS[workload].kind, times))):
+            for pair in able:
+                got = {name: self._measure_one(workload, name) for name in random.sample(pair, 2)}
+                ours, theirs = (got[name] for name in pair)
+                if ours and theirs:
+                    ratios = self._run.pairs.setdefault(workload, {})
+                    ratios.setdefault(pair_key(*pair), []).append(ours / theirs)
+        if able and times:
+            _tell(f"{workload}: {len(able)} pairs, {time.monotonic() - start:.0f} s")
+
+    def _measure_one(self, workload: str, server: str) -> float | None:
+        """Give one figure; None for a server that fails, or has failed."""
+        if server in self._run.failures.get(workload, {}):
+            return None
         kinds = {"startup": self._start_up, "idle": self._idle, "upload": self._upload}
         measure = kinds.get(WORKLOADS[workload].kind, self._cpu)
         try:
-            figure = measure(workload, server)
+            return measure(workload, server)
         except (Wrong, OSError) as exc:
             reason = str(exc)
             self._run.failures.setdefault(workload, {})[server] = reason
             _tell(f"{workload}: {server}: {reason}")
-            return
-        self._run.figures.setdefault(workload, {}).setdefault(server, []).append(figure)
+            return None
 
     @contextmanager
     def _connected(self, workload: str, running: Running) -> Iterator[None]:

@@ -2,9 +2,9 @@
 
 import statistics
 
-from .measuring import Run
+from .measuring import Run, pair_key
 
-__all__ = ["BASE", "figure_of", "ratio_of"]
+__all__ = ["BASE", "close_ratio_of", "figure_of", "ratio_of"]
 
 # The server whose cost is 1.
 BASE = "aiohttp"
@@ -27,3 +27,13 @@ def ratio_of(run: Run, workload: str, server: str, base: str = BASE) -> float | 
     if not ours or not theirs or server in failures or base in failures:
         return None
     return statistics.median(one / other for one, other in zip(ours, theirs, strict=True))
+
+
+def close_ratio_of(run: Run, workload: str, server: str, base: str) -> float | None:
+    """Give the median of the ratios of two servers that were measured one right behind the other;
+    what `ratio_of` gives where they were not."""
+    ratios = run.pairs.get(workload, {}).get(pair_key(server, base))
+    failures = run.failures.get(workload, {})
+    if not ratios or server in failures or base in failures:
+        return ratio_of(run, workload, server, base)
+    return statistics.median(ratios)
