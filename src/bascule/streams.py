@@ -1,4 +1,7 @@
-"""A body on its way: the reader that handlers hold, with back-pressure towards its source."""
+"""A body on its way: the reader that handlers hold, with back-pressure towards its source.
+
+Long, since every way to read shares one buffer, and the rules of waiting for more of it.
+"""
 
 import asyncio
 import warnings

@@ -72,9 +72,10 @@ from .message.exceptions import (
     HTTPVariantAlsoNegotiates,
     HTTPVersionNotSupported,
 )
+from .message.json_responses import json_bytes_response, json_response
 from .message.keys import AppKey, NotAppKeyWarning, RequestKey, ResponseKey
 from .message.request import BaseRequest
-from .message.response import Response, json_bytes_response, json_response
+from .message.response import Response
 from .message.stream import StreamResponse
 from .routing.dispatcher import UrlDispatcher
 from .routing.match import UrlMappingMatchInfo

@@ -1,4 +1,7 @@
-"""The application and its requests: its data, its routes, its signals, how it answers."""
+"""The application and its requests: its data, its routes, its signals, how it answers.
+
+Long, since each knows the other by type, and all of the application that users call is one class.
+"""
 
 import asyncio
 import logging

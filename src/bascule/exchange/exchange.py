@@ -1,4 +1,7 @@
-"""The exchange of a request for its answer, which each kind of server and host fills in."""
+"""The exchange of a request for its answer, which each kind of server and host fills in.
+
+Long, since each way to answer is a path through one table of states.
+"""
 
 import asyncio
 import re

@@ -1,8 +1,7 @@
 """Answers whose body is known before they leave: bytes, text, JSON, files, all payloads."""
 
 import asyncio
-import json
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Coroutine, Sequence
 from concurrent.futures import Executor
 from typing import Any, Literal
 
@@ -18,9 +17,8 @@ from .payloads import LookupError, PayloadLike, close_payloads, get_payload
 from .response_head import PHRASES, Answerable, LooseHeaders, ResponseHead
 from .stream import StreamResponse, is_empty
 
-__all__ = ["Response", "json_bytes_response", "json_response"]
+__all__ = ["Response"]
 
-_MISSING: Any = object()  # stands for "not given" where None has a meaning
 # Members by names of the module: to look one up in its class costs ten times as much (Python 3.11).
 _ROLE_NONE = Role.NONE
 _ROLE_LENGTH = Role.LENGTH
@@ -529,57 +527,3 @@ class _Compressor:
         """Take a last piece; the response ends itself."""
         if data:
             await self._response.write(data)
-
-
-def json_response(
-    data: Any = _MISSING,
-    *,
-    text: str | None = None,
-    body: bytes | None = None,
-    status: int = 200,
-    reason: str | None = None,
-    headers: LooseHeaders | None = None,
-    content_type: str = "application/json",
-    dumps: Callable[[Any], str] = json.dumps,
-) -> Response:
-    """Make a response of data as JSON, or of a text or body that is JSON already.
-
-    Raises:
-        ValueError: more than one of data, text and body is given.
-    """
-    if data is not _MISSING:
-        if text or body:
-            raise ValueError("only one of data, text, or body should be specified")
-        text = dumps(data)
-    return Response(
-        text=text,
-        body=body,
-        status=status,
-        reason=reason,
-        headers=headers,
-        content_type=content_type,
-    )
-
-
-def json_bytes_response(
-    data: Any = _MISSING,
-    *,
-    dumps: Callable[[Any], bytes],
-    body: bytes | None = None,
-    status: int = 200,
-    reason: str | None = None,
-    headers: LooseHeaders | None = None,
-    content_type: str = "application/json",
-) -> Response:
-    """Make a response of data as JSON by an encoder that gives bytes, or of a body that is JSON.
-
-    Raises:
-        ValueError: both data and body are given.
-    """
-    if data is not _MISSING:
-        if body is not None:
-            raise ValueError("only one of data or body should be specified")
-        body = dumps(data)
-    return Response(
-        body=body, status=status, reason=reason, headers=headers, content_type=content_type
-    )

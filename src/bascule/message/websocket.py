@@ -1,4 +1,7 @@
-"""The answer that opens a WebSocket."""
+"""The answer that opens a WebSocket.
+
+Long, since opening, both directions and the close share its state.
+"""
 
 import asyncio
 import json

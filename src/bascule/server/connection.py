@@ -23,6 +23,7 @@ from ..wire.head import HeadReader, dump_head, find_plain_end, status_line
 from ..wire.lane import CHUNKED
 from .channel import SocketChannel
 from .cycle import JOIN_SIZE, Cycle
+from .cycle_wire import Answering
 from .options import DeflateSettings
 from .owner import Owner
 from .phases import Phase
@@ -676,7 +677,7 @@ class Connection(Sending):
 
     def write_plain(
         self,
-        cycle: Cycle,
+        cycle: Answering,
         start: bytes,
         body: bytes,
         *,
@@ -725,7 +726,7 @@ class Connection(Sending):
         """Call back at the end of this step of the event loop."""
         self._owner.at_step_end(callback)
 
-    def end_plain(self, cycle: Cycle) -> bytes | None:
+    def end_plain(self, cycle: Answering) -> bytes | None:
         """Give what ends the head of an answer with a Date where `write_plain` would write it."""
         if (
             self.phase is not _TURN

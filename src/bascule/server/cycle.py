@@ -5,7 +5,7 @@ import socket
 import struct
 import time
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal
 
 from ..channel import ChannelOptions
 from ..exchange import (
@@ -25,14 +25,14 @@ from ..wire.framing import BodyFraming
 from ..wire.grammar import HttpVersion10, HttpVersion11
 from ..wire.handshake import check_handshake, dump_accept, parse_extensions
 from ..wire.head import Role, check_fields, dump_head, find_role, status_line
-from .channel import ChannelWire, SocketChannel
-from .options import DeflateSettings
+from .channel import SocketChannel
+from .cycle_wire import Wire
 from .sendfile import descriptor_of
 
 if TYPE_CHECKING:
     from .deflate import Deflate
 
-__all__ = ["JOIN_SIZE", "Cycle", "Wire"]
+__all__ = ["JOIN_SIZE", "Cycle"]
 
 # Up to here a head and its body are joined into one write; beyond it copying costs more than
 # a second call.
@@ -58,79 +58,6 @@ _SENDING = State.SENDING
 _NOT_IN_101 = frozenset(
     {"content-length", "transfer-encoding", "sec-websocket-extensions", "sec-websocket-protocol"}
 )
-
-
-class Wire(ChannelWire, Protocol):
-    """What a cycle needs of its connection."""
-
-    addresses: tuple[Any, Any] | None
-
-    def at_step_end(self, callback: Callable[[], object]) -> None:
-        """Call back at the end of this step of the event loop."""
-
-    @property
-    def server_header(self) -> str:
-        """Value of the Server field; none is sent when empty."""
-
-    def write_plain(
-        self,
-        cycle: "Cycle",
-        start: bytes,
-        body: bytes,
-        *,
-        is_dated: bool = False,
-        is_old: bool = False,
-    ) -> asyncio.Future[None] | Literal[False] | None:
-        """Write an answer in one piece, where nothing stands in the way of that.
-
-        Args:
-            cycle: learns its date and size.
-            start: of the head.
-            body: all of it.
-            is_dated: the head has a Date and all that a server puts in.
-            is_old: the client speaks HTTP/1.0, and must be told that the connection goes on, not
-                that it ends; of no effect where the head has all.
-
-        Returns:
-            False where something does: nothing was written; else what to await for room, None
-            when there is.
-        """
-
-    def end_plain(self, cycle: "Cycle") -> bytes | None:
-        """Give what ends the head of an answer to a cycle, which learns its date: the fields of a
-        server, and the empty line; None where `write_plain` would not write the answer."""
-
-    @property
-    def deflate_settings(self) -> DeflateSettings:
-        """Memory that compression of a WebSocket may take."""
-
-    def switch(self, channel: SocketChannel) -> None:
-        """Hand all bytes behind the request to a channel."""
-
-    def forget_continue(self) -> None:
-        """The client is told to go on with its body: the first read need not do it."""
-
-    @property
-    def sends_files(self) -> bool:
-        """Whether `send_file` is worth a try."""
-
-    async def send_file(self, prefix: bytes, file: int, offset: int, count: int) -> int | None:
-        """Send bytes, and part of a file behind them; None when that could not be sent."""
-
-    @property
-    def transport(self) -> asyncio.Transport | None:
-        """The transport; None once it is gone."""
-
-    def get_extra_info(self, name: str, default: Any = None) -> Any:
-        """Look up a fact of the transport."""
-
-    @property
-    def is_condemned(self) -> bool:
-        """Whether the connection ends behind the answer in progress."""
-
-    @property
-    def has_much_unread(self) -> bool:
-        """Whether so much of the body is unread that it is not worth reading away."""
 
 
 class Cycle(Exchange):
