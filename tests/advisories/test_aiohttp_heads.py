@@ -302,7 +302,7 @@ async def _talk(wire: Wire, data: bytes) -> None:
         while True:
             await wire.send(data)
             await asyncio.sleep(0)
-    except ConnectionError:
+    except (ConnectionError, RuntimeError):  # the latter of uvloop, once it was aborted
         pass
 
 
