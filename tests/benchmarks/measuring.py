@@ -133,7 +133,6 @@ class _Measuring:
         self._generator = generator
         self._setting = setting
         self._get = get
-        self._seconds = extent.seconds
         self._extent = extent
 
     def measure(self, workload: str, servers: Sequence[str]) -> None:
@@ -198,9 +197,9 @@ class _Measuring:
         """Give microseconds of CPU per request."""
         running = self._get(server, WORKLOADS[workload].variant)
         with self._connected(workload, running):
-            self._generator.go(self._seconds / 5)  # until it is warm; not counted
+            self._generator.go(self._extent.seconds / 5)  # until it is warm; not counted
             before = running.cpu_time()
-            done = self._generator.go(self._seconds)
+            done = self._generator.go(self._extent.seconds)
             return (running.cpu_time() - before) / done * 1e6
 
     def _upload(self, workload: str, server: str) -> float:
@@ -209,7 +208,7 @@ class _Measuring:
         with self._connected(workload, running):
             running.forget_peak()
             before, size = running.cpu_time(), running.resident_size()
-            done = self._generator.go(self._seconds)
+            done = self._generator.go(self._extent.seconds)
             used, most = running.cpu_time() - before, running.peak_size()
         notes = self._run.memory.setdefault(workload, {})
         notes[server] = max(notes.get(server, 0), most - size)

@@ -153,6 +153,20 @@ def test_compressed_messages_of_all_sizes_are_read(size: int, bits: int, takeove
 
 # RFC 7692 section 7.2.3.
 HELLO = "f248cdc9c90700"
+
+
+@pytest.mark.parametrize("parts", [1, 2], ids=["whole", "in fragments"])
+def test_a_client_that_agreed_to_keep_no_context_is_held_to_it(parts: int) -> None:
+    """RFC 7692 section 7.1.1.2: each of its messages is inflated with an empty window."""
+    again = bytes.fromhex("f200110000")  # refers to the message in front of it
+    pieces = [again] if parts == 1 else [again[:3], again[3:]]
+    first = frame(TEXT, bytes.fromhex(HELLO), rsv=COMPRESSED)
+    second = fragments(TEXT, pieces, COMPRESSED)
+    assert read_all(Assembler(deflate=agreed()), first + second) == ["Hello", "Hello"]
+    strict = Assembler(deflate=agreed(f"{NAME}; client_no_context_takeover"))
+    assert read_all(strict, first + second) == ["Hello", 1002]
+
+
 EXAMPLES = [
     pytest.param([HELLO], ["Hello"], id="7.2.3.1 one block"),
     pytest.param([HELLO, "f200110000"], ["Hello", "Hello"], id="7.2.3.2 sharing the window"),
